@@ -32,6 +32,7 @@ __all__ = [
     "Runtime",
     "Supervision",
     "ToleranceFrame",
+    "Untagged",
 ]
 
 Runtime = Literal["auto", "torch", "openvino"]
@@ -139,3 +140,7 @@ tolerance, as in TorchRay."""
 MinusOne = Literal["absent", "unknown"]
 """What −1 means in a tag list with one column per class: "absent", with 0 for unknown, as in VOC's class files; or
 "unknown", with 0 for absent, as in the labels of many medical datasets."""
+
+Untagged = Literal["absent", "unknown"]
+"""What an image without any tag says about every class: that it is "absent" (label −1), as if somebody had
+looked at the image; or "unknown" (label 0), as if nobody had."""

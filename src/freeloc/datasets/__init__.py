@@ -15,6 +15,8 @@ from freeloc.datasets.formats import FORMATS, DatasetFormat
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.datasets.problems import DataProblems, Problem, ProblemKind
+from freeloc.datasets.tag_report import TagCount, TagReport
+from freeloc.datasets.tag_rules import TagRules
 from freeloc.datasets.voc.reader import VOC_CLASSES
 
 __all__ = [
@@ -34,6 +36,9 @@ __all__ = [
     "Problem",
     "ProblemKind",
     "Sample",
+    "TagCount",
+    "TagReport",
+    "TagRules",
     "category_ids",
     "make_labels",
     "open_dataset",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import NoReturn
 
 import numpy as np
 
-from freeloc._class_names import log_missing_classes, refuse_misspelled_classes, select_classes
 from freeloc._log import get_logger, warn_in_lines
 from freeloc.datasets.box_checks import check_boxes
 from freeloc.datasets.box_frames import (
@@ -21,6 +19,7 @@ from freeloc.datasets.box_frames import (
     find_conversions,
     find_other_sizes,
 )
+from freeloc.datasets.class_balance import check_class_balance
 from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, AnnotatedBox, Dataset, Labels
 from freeloc.datasets.nearby_files import NearbyFiles
 from freeloc.datasets.options import OpenOptions
@@ -29,10 +28,10 @@ from freeloc.datasets.problems import (
     ProblemKind,
     ProblemList,
     format_report,
-    warn_of_left_out_names,
     warn_of_suspicious_names,
 )
 from freeloc.datasets.sample_draft import BoxDraft, DeclaredSize, SampleDraft
+from freeloc.datasets.tag_classes import TagClasses
 from freeloc.errors import ConfigurationError, DatasetError, ImageError
 from freeloc.geometry.orientation import ImageFrame
 from freeloc.geometry.size import Size
@@ -72,41 +71,32 @@ class DatasetBuilder:
         self._boxes: list[BoxDraft] = []
         self._bad_rows = 0
         self._nearby = NearbyFiles()
-        self._missing: frozenset[str] = frozenset()
-        self._left_out: Counter[str] = Counter()
+        self._tags = TagClasses(path, options)
 
     def choose_classes(self, known: Sequence[str]) -> tuple[str, ...]:
-        """Return the classes of the dataset: the chosen ones, or all known ones if the caller did not choose.
+        """Return the classes to read: the chosen ones, or all known ones if the caller did not choose.
 
         The log names the chosen classes that are not known. For training, they are left out, unless a name seems
         to be misspelled; otherwise, `build` sets their labels to 0 in every image, because nobody has looked for
         them.
 
+        With `TagRules`, these are the tags as they are written, such as aliases of the chosen classes; `build`
+        replaces them by the classes of the dataset.
+
         Args:
-            known: the classes of all splits.
+            known: the classes (or, as they are written, the tags) of all splits.
 
         Raises:
             ConfigurationError: none of the chosen classes is known or, for training, one seems to be misspelled,
                 and no problem explains it.
         """
-        chosen = self.options.classes
-        if chosen is None:
-            return tuple(known)
-        if not known:
-            self._missing = frozenset(chosen)
-            return chosen
         try:
-            if self.options.checks.for_training:
-                refuse_misspelled_classes(chosen, known, str(self.path))
-                if self.options.checks.for_check and not set(chosen).isdisjoint(known):
-                    return tuple(name for name in chosen if name in known)  # the check names the others
-                return select_classes(chosen, known, str(self.path))
-            self._missing = log_missing_classes(chosen, known, str(self.path), "their labels are unknown")
+            return self._tags.choose(known)
         except ConfigurationError as error:
             if not self.has_problems:
                 raise
             self.add_fatal_problem("unknown_class", self.path, None, str(error))
-        return chosen
+        return self.options.classes or ()
 
     def leave_out(self, names: Iterable[str], *, images: int = 1) -> None:
         """Count tags of images that are left out because the caller chose other classes; the log lists them.
@@ -115,7 +105,7 @@ class DatasetBuilder:
             names: the different tags.
             images: number of images that have them; 0 if it is not known.
         """
-        self._left_out.update(dict.fromkeys(names, images))
+        self._tags.leave_out(names, images)
 
     def add_image(
         self, path: Path, file: Path, line: int | None, prefix: str = "", *, check: bool = True
@@ -240,7 +230,7 @@ class DatasetBuilder:
 
         Args:
             name: name of the dataset.
-            classes: the classes of the dataset; see `choose_classes`.
+            classes: the classes to which labels and boxes refer, as `choose_classes` returned them.
 
         Raises:
             DataProblems: there are problems that ``skip_bad`` does not solve.
@@ -248,7 +238,8 @@ class DatasetBuilder:
         """
         self._verify_images()
         self._compare_sizes()
-        for kind, sample, file, line, message in check_boxes(self._boxes, classes):
+        boxes = [item for item in self._boxes if self._tags.is_wanted(classes[item.box.label])]
+        for kind, sample, file, line, message in check_boxes(boxes, classes):
             if sample is None:
                 self.add_fatal_problem(kind, file, line, message)
             else:
@@ -257,8 +248,10 @@ class DatasetBuilder:
             if not is_encodable(class_name):
                 message = f"the class name {class_name!r} is not UTF-8 text: rename the class"
                 self.add_fatal_problem("bad_value", self.path, None, message)
+        classes = self._tags.apply(self.samples, classes)
         if self.options.checks.for_training:
-            self._check_class_balance(classes)
+            for problem, message in check_class_balance(classes, self.samples, self.options):
+                self.add_fatal_problem(problem, self.path, None, message)
             if not self.options.checks.for_check:
                 warn_of_suspicious_names(self.path, classes)
         good = [sample for sample in self.samples if not sample.bad]
@@ -270,20 +263,14 @@ class DatasetBuilder:
                 f"{self.path} has no usable images: {reason}; choose another dataset", path=self.path
             )
         if not classes:
-            raise DatasetError(f"{self.path} has no classes: add tags to its images", path=self.path)
-        warn_of_left_out_names(self.path, classes, self._left_out)
-        self._forget_missing_classes(good, classes)
+            raise self._tags.no_classes_error() or DatasetError(
+                f"{self.path} has no classes: add tags to its images", path=self.path
+            )
+        self._tags.log(classes, len(good))
         # The name is printed later, but it may come from a folder whose name is not valid UTF-8.
         printable = name.encode(errors="replace").decode()
-        return Dataset(printable, classes, tuple(draft.sample() for draft in good), skipped)
-
-    def _forget_missing_classes(self, samples: Iterable[SampleDraft], classes: tuple[str, ...]) -> None:
-        """Set the labels of the chosen classes that the dataset does not have to 0."""
-        missing = [label for label, name in enumerate(classes) if name in self._missing]
-        if missing:
-            for sample in samples:
-                sample.labels = sample.labels.copy()
-                sample.labels[missing] = IGNORE
+        samples = tuple(draft.sample() for draft in good)
+        return Dataset(printable, classes, samples, skipped, self._tags.report)
 
     def _verify_images(self) -> None:
         """Decode all images and store their sizes and hashes, reading each file only once."""
@@ -349,28 +336,6 @@ class DatasetBuilder:
                 "annotations declare; labels are not affected, but boxes would not fit"
             )
             warn_in_lines(_log, format_report(headline, other))
-
-    def _check_class_balance(self, classes: tuple[str, ...]) -> None:
-        """Report each class that is present in no image or in every image.
-
-        Images with problems count unless they are left out: a class is not empty if its images only need fixing.
-        """
-        rows = [
-            sample.labels
-            for sample in self.samples
-            if len(sample.labels) == len(classes) and not (sample.bad and self.options.skip_bad)
-        ]
-        labels = np.array(rows, np.int8).reshape(len(rows), len(classes))
-        present, absent = (labels == PRESENT).any(axis=0), (labels == ABSENT).any(axis=0)
-        for name, is_present, is_absent in zip(classes, present, absent, strict=True):
-            if not is_present:
-                message = f"class {name!r} has no images: add some, or choose classes without it"
-                self.add_fatal_problem("empty_class", self.path, None, message)
-            elif not is_absent:
-                message = (
-                    f"class {name!r} is in every image: add images without it, or choose classes without it"
-                )
-                self.add_fatal_problem("full_class", self.path, None, message)
 
 
 def make_labels(count: int, present: Iterable[int], ignored: Iterable[int] = ()) -> Labels:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from freeloc._class_names import clean_name
 
-__all__ = ["clean_name", "joined_names", "similar_names"]
+__all__ = ["clean_name", "fold_name", "joined_names", "similar_names"]
 
 _FIRST_WITH_MARKS = "\u0600"
 """The first character of the scripts in which marks distinguish words; Latin, Greek and Cyrillic come before."""
@@ -24,6 +24,16 @@ _MIN_SINGULAR = 3
 
 _BETWEEN_NAMES = re.compile(r"[\s_/\\+&.:-]+(?:and[\s_]+)?")
 """What may stand between the names of several classes: blanks and marks that do not separate tags."""
+
+
+def fold_name(name: str) -> str:
+    """Return the form that a name has in common with its spellings in upper and lower case.
+
+    Example:
+        >>> fold_name("Straße") == fold_name("STRASSE")
+        True
+    """
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def similar_names(names: Sequence[str]) -> list[tuple[str, ...]]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from freeloc._class_names import did_you_mean, quote_names
 from freeloc._validation import CountOrZero, check_fields, describe_value
 from freeloc.datasets.annotated_box import AnnotatedBox
+from freeloc.datasets.tag_report import TagReport
 from freeloc.errors import ConfigurationError, DatasetError
 from freeloc.geometry.size import Size
 from freeloc.images.decode import read_image_size
@@ -125,6 +126,8 @@ class Dataset:
         classes: the K class names, in the same order as in every label and score vector.
         samples: the samples, in the order of the dataset's list.
         skipped: number of images with problems that ``skip_bad`` left out.
+        tags: what became of the tags of all images when the dataset was opened; None unless it was opened with
+            `TagRules` or for `freeloc.check`.
 
     Raises:
         ConfigurationError: a field has the wrong type, two classes have the same name, or a sample does not have
@@ -135,6 +138,7 @@ class Dataset:
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
     skipped: CountOrZero = 0
+    tags: TagReport | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

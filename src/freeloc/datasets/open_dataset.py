@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Sequence
+from typing import Unpack
 
 from freeloc._class_names import check_class_names
-from freeloc._validation import check_arguments
+from freeloc._validation import check_arguments, check_keywords
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, ancestors_error, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
+from freeloc.datasets.tag_options import TagOptions, read_rules
 from freeloc.errors import DatasetOptionError, MissingDatasetError
 from freeloc.io.folders import expand_user
 from freeloc.io.regular_file import broken_link
@@ -29,6 +32,7 @@ def open_dataset(
     images: str | os.PathLike[str] | None = None,
     skip_bad: bool = False,
     checks: DatasetChecks | None = None,
+    **tag_options: Unpack[TagOptions],
 ) -> Dataset:
     """Open a dataset: a VOC devkit, a COCO instances file, a tag list, a file of a label tool, or another format.
 
@@ -53,6 +57,8 @@ def open_dataset(
         skip_bad: whether to leave out images that have a problem. ``Dataset.skipped`` counts them, and the log
             lists their problems. A problem that does not concern a single image still raises an error.
         checks: what to check; None for the defaults of `DatasetChecks`.
+        tag_options: how tags become classes, as explained by `TagRules`: ``aliases``, a file or dictionary of
+            other names of classes; ``fold_case``, ``min_images`` and ``untagged``.
 
     Returns:
         The dataset, with its samples in the order of the list file, or sorted if there is no list file. Labels are
@@ -71,6 +77,7 @@ def open_dataset(
         >>> print(len(tagged), "image,", tagged.skipped, "left out")
         1 image, 1 left out
     """
+    check_keywords("open_dataset", tag_options, _keywords())
     root = expand_user(path)
     chosen = None if format == "auto" else FORMATS.get(format, parameter="format")
     check_exists(root, "dataset")
@@ -90,6 +97,7 @@ def open_dataset(
         images=folder,
         skip_bad=skip_bad,
         checks=checks or DatasetChecks(),
+        tags=read_rules(tag_options),
     )
     reader = detect_format(root) if chosen is None else chosen()
     if options.checks.minus_one is not None and not reader.reads_minus_one:
@@ -97,3 +105,10 @@ def open_dataset(
     if options.checks.ancestors and not reader.reads_ancestors:
         raise ancestors_error(root)
     return reader.open(root, options)
+
+
+def _keywords() -> list[str]:
+    named = [
+        name for name in inspect.signature(open_dataset).parameters if name not in ("path", "tag_options")
+    ]
+    return [*named, *TagOptions.__annotations__]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from freeloc._literals import MinusOne
 from freeloc._validation import check_fields
+from freeloc.datasets.tag_rules import TagRules
 
 __all__ = ["DatasetChecks", "OpenOptions"]
 
@@ -66,6 +68,9 @@ class OpenOptions:
         images: folder of the images; None for the format's usual folder.
         skip_bad: whether to leave out images that have a problem.
         checks: what to check.
+        tags: how tags become classes. `freeloc.datasets.builder.DatasetBuilder` applies these rules, so a format
+            reads tags as they are written. ``classes`` then contains names of classes, not of tags: a format
+            that must know before it reads a tag whether it is needed calls `wanted_tags`.
     """
 
     split: str | None = None
@@ -74,3 +79,8 @@ class OpenOptions:
     images: Path | None = None
     skip_bad: bool = False
     checks: DatasetChecks = field(default_factory=DatasetChecks)
+    tags: TagRules = field(default_factory=TagRules)
+
+    def wanted_tags(self, tags: Iterable[str]) -> tuple[str, ...] | None:
+        """Return those tags that belong to one of the chosen classes, and the names of these; None if all do."""
+        return None if self.classes is None else self.tags.chosen(tags, self.classes)

@@ -64,7 +64,7 @@ def read_objects(source: TagSource, records: Sequence[tuple[int, dict[str, objec
         if field != name:
             _log.warning("%s: the field %r is read as %r", source.file, field, name)
     rows = (_parse_row(source, line, record, fields) for line, record in records)
-    return drop_missing_words(TagTable(source.file, tuple(rows)), source.classes)
+    return drop_missing_words(TagTable(source.file, tuple(rows)), source)
 
 
 def has_tag_fields(text: str) -> bool:

@@ -17,6 +17,7 @@ from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import DatasetFormat, minus_one_error
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.split_rows import select_rows
+from freeloc.datasets.tag_rules import TagRules
 from freeloc.datasets.tags.class_folders import has_images, read_class_folders, subfolders
 from freeloc.datasets.tags.csv_list import read_csv
 from freeloc.datasets.tags.folder_layout import (
@@ -84,7 +85,7 @@ class TagListFormat(DatasetFormat):
         if options.classes is None:
             _check_columns(tables, classes, builder)
         else:
-            tables = [_with_unknown_columns(table, classes, known) for table in tables]
+            tables = [_with_unknown_columns(table, classes, known, options.tags) for table in tables]
         labels = {name: label for label, name in enumerate(classes)}
         rows = (row for table in tables for row in table.rows)
         for row in select_rows(rows, options.split, path, builder):
@@ -227,13 +228,15 @@ def _read_table(place: _Place, options: OpenOptions) -> TagTable:
     path = place.path
     if path.is_file():
         folder = options.images or path.parent
-        source = TagSource(path, folder, place.split, options.classes, options.checks.minus_one)
+        minus_one = options.checks.minus_one
+        source = TagSource(path, folder, place.split, options.classes, minus_one, options.tags)
         suffix = path.suffix.lower()
         read = (
             read_parquet if suffix == PARQUET_SUFFIX else read_jsonl if suffix in JSON_SUFFIXES else read_csv
         )
         return merge_repeated_rows(read(source))
-    layout = FolderLayout.read(path, options.classes or ())
+    names = [folder.name for folder in subfolders(path)]
+    layout = FolderLayout.read(path, options.wanted_tags(names) or ())
     check_class_folders(layout)
     return _read_class_folders(place, layout.classes, options)
 
@@ -267,15 +270,22 @@ def _check_columns(tables: Iterable[TagTable], classes: tuple[str, ...], builder
     for table in tables:
         if table.columns is None:
             continue
-        for name in classes:
-            if name not in table.columns:
-                message = f"there is no column for class {name!r}"
-                builder.add_fatal_problem("bad_value", table.file, table.line, message)
+        for name in _without_column(table.columns, classes, builder.options.tags):
+            message = f"there is no column for class {name!r}"
+            builder.add_fatal_problem("bad_value", table.file, table.line, message)
 
 
-def _with_unknown_columns(table: TagTable, classes: tuple[str, ...], known: Collection[str]) -> TagTable:
+def _without_column(columns: Iterable[str], classes: Iterable[str], rules: TagRules) -> tuple[str, ...]:
+    """Return the classes that have no column, neither under their own name nor under that of an alias."""
+    keys = {"", *map(rules.key, columns)}
+    return tuple(name for name in classes if rules.key(name) not in keys)
+
+
+def _with_unknown_columns(
+    table: TagTable, classes: tuple[str, ...], known: Collection[str], rules: TagRules
+) -> TagTable:
     """Return a table in which the labels of classes that have no column are unknown, and log these classes."""
-    missing = () if table.columns is None else tuple(name for name in classes if name not in table.columns)
+    missing = () if table.columns is None else _without_column(table.columns, classes, rules)
     if not missing:
         return table
     elsewhere = [name for name in missing if name in known]

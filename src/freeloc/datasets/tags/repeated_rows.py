@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from freeloc._log import get_logger
 from freeloc.datasets.tags.cells import is_missing_word
-from freeloc.datasets.tags.rows import RowProblem, TagRow, TagTable
+from freeloc.datasets.tags.rows import RowProblem, TagRow, TagSource, TagTable
 from freeloc.io.progress import pluralize
 
 __all__ = ["drop_missing_words", "merge_repeated_rows"]
@@ -18,15 +18,15 @@ __all__ = ["drop_missing_words", "merge_repeated_rows"]
 _log = get_logger(__name__)
 
 
-def drop_missing_words(table: TagTable, chosen: Collection[str] | None) -> TagTable:
+def drop_missing_words(table: TagTable, source: TagSource) -> TagTable:
     """Leave out tags that are words for a missing value, such as "nan", unless such a class was chosen.
 
     The log says which words were left out.
     """
     counts = Counter(tag for row in table.rows for tag in row.tags + row.unknown)
-    words = {
-        tag: count for tag, count in counts.items() if is_missing_word(tag) and tag not in (chosen or ())
-    }
+    found = [tag for tag in counts if is_missing_word(tag)]
+    chosen = source.wanted(found) or ()
+    words = {tag: counts[tag] for tag in found if tag not in chosen and not source.rules.is_alias(tag)}
     if not words:
         return table
 
@@ -34,8 +34,8 @@ def drop_missing_words(table: TagTable, chosen: Collection[str] | None) -> TagTa
         return tuple(tag for tag in tags if tag not in words)
 
     rows = tuple(replace(row, tags=drop(row.tags), unknown=drop(row.unknown)) for row in table.rows)
-    found = ", ".join(f"{word!r} ({count})" for word, count in sorted(words.items()))
-    _log.warning("%s: %s is read as a missing tag; choose classes to make it a class", table.file, found)
+    listed = ", ".join(f"{word!r} ({count})" for word, count in sorted(words.items()))
+    _log.warning("%s: %s is read as a missing tag; choose classes to make it a class", table.file, listed)
     return replace(table, rows=rows)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from freeloc._literals import MinusOne
 from freeloc.datasets.problems import ProblemKind
+from freeloc.datasets.tag_rules import TagRules
 from freeloc.io.paths import existing_name
 
 __all__ = [
@@ -102,6 +103,7 @@ class TagSource:
         split: the split of all rows that do not specify one.
         classes: the chosen classes, or None for all.
         minus_one: what −1 means in a list with one column per class; None if the caller did not say.
+        rules: how tags become classes.
     """
 
     file: Path
@@ -109,6 +111,11 @@ class TagSource:
     split: str | None = None
     classes: tuple[str, ...] | None = None
     minus_one: MinusOne | None = None
+    rules: TagRules = field(default_factory=TagRules)
+
+    def wanted(self, names: Iterable[str]) -> tuple[str, ...] | None:
+        """Return those names in the list that belong to chosen classes, and the names of these; None if all do."""
+        return None if self.classes is None else self.rules.chosen(names, self.classes)
 
     def malformed_row(self, line: int, message: str) -> TagRow:
         """Return a `TagRow` for a row that cannot be parsed."""

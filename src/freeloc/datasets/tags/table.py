@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from freeloc._log import get_logger
@@ -52,6 +53,7 @@ def read_table(
         DatasetError: −1 could mean absent or unknown.
     """
     header = list(names)
+    source = replace(source, classes=source.wanted(names))
     if FILE not in header:
         _name_file_column(header, [record for _, record in records], source, line)
     check_names(header, source.file, line)
@@ -71,7 +73,7 @@ def read_table(
             left_out=_columns_left_out(source, columns, rows),
         )
     parsed = tuple(_parse_row(source, columns, columns.tags, number, cells) for number, cells in rows)
-    return drop_missing_words(TagTable(source.file, parsed, line=line), source.classes)
+    return drop_missing_words(TagTable(source.file, parsed, line=line), source)
 
 
 def file_column(header: Sequence[str], records: Sequence[Sequence[str]], chosen: Sequence[str]) -> int:
@@ -128,6 +130,8 @@ def _parse_wide_rows(
     source: TagSource, columns: Columns, rows: list[tuple[int, Cells | str]]
 ) -> Iterator[TagRow]:
     chosen = columns.classes if source.classes is None else source.classes
+    if source.rules.untagged == "unknown":  # whether an image has a tag depends on all columns
+        chosen = (*chosen, *_columns_left_out(source, columns, rows))
     classes = tuple(name for name in columns.classes if name in chosen)
     absent = _absent_value(
         source, columns.classes, classes, [cells for _, cells in rows if not isinstance(cells, str)]

@@ -85,14 +85,14 @@ class VocFormat(DatasetFormat):
         split, list_file = _choose_list(devkit, options.split, images)
         builder = DatasetBuilder(list_file or devkit, options)
         samples = _add_images(images, list_file, builder)
-        class_files = _find_class_files(devkit, split, options.classes, images)
+        class_files = _find_class_files(devkit, split, options, images)
         if options.checks.unannotated and not class_files and not _is_annotated(devkit, samples):
             return _without_annotations(devkit, split, samples, builder)
         # Class files contain tags alone, so a devkit that has nothing else has no boxes.
         boxes = options.boxes and not (class_files and not _has_annotations(devkit))
         builder.options = replace(options, boxes=boxes)
         annotations = {} if class_files and not boxes else _read_annotations(devkit, samples, builder)
-        known = tuple(class_files) or _class_list(devkit, annotations.values(), options.classes)
+        known = tuple(class_files) or _class_list(devkit, annotations.values(), options)
         classes = builder.choose_classes(known)
         for image_id, annotation in annotations.items():
             _apply_annotation(samples[image_id], annotation, classes, builder)
@@ -228,7 +228,7 @@ def _without_annotations(
     devkit: Path, split: str, samples: Mapping[str, SampleDraft], builder: DatasetBuilder
 ) -> Dataset:
     """Build a dataset of unknown labels, with the chosen classes or those of the devkit."""
-    classes = builder.options.classes or _class_list(devkit, (), None)
+    classes = builder.options.classes or _class_list(devkit, (), builder.options)
     builder.options = replace(builder.options, boxes=False)
     for sample in samples.values():
         sample.labels = make_labels(len(classes), (), range(len(classes)))
@@ -240,30 +240,40 @@ def _has_annotations(devkit: Path) -> bool:
 
 
 def _find_class_files(
-    devkit: Path, split: str, chosen: tuple[str, ...] | None, images: FolderImages
+    devkit: Path, split: str, options: OpenOptions, images: FolderImages
 ) -> dict[str, Path]:
     """Return the class files from which labels are read; an empty dict if they are read from annotations."""
+    rules, has_annotations = options.tags, _has_annotations(devkit)
+    if rules.renames and has_annotations:
+        return {}  # an alias of a class need not have a class file
+    chosen = None if rules.renames or rules.untagged == "unknown" else options.classes
     files = find_class_files(devkit, split, chosen, images, VOC_CLASSES)
-    if files or chosen is None or _has_annotations(devkit):
+    if files or chosen is None or has_annotations:
         return files
     return find_class_files(devkit, split, None, images, VOC_CLASSES)
 
 
-def _class_list(
-    devkit: Path, annotations: Iterable[Annotation], chosen: tuple[str, ...] | None
-) -> tuple[str, ...]:
+def _class_list(devkit: Path, annotations: Iterable[Annotation], options: OpenOptions) -> tuple[str, ...]:
     """Return the classes of a devkit, given the annotations of the images in one list.
 
     If the caller chose classes, only classes that occur in the devkit are returned, because nobody may have looked
-    for the others.
+    for the others. Names are those in the devkit, which may be aliases of the classes.
     """
-    voc = set(VOC_CLASSES)
+    voc, rules = set(VOC_CLASSES), options.tags
     names = _class_names(annotations)
-    if not names.issuperset(voc if chosen is None else chosen):
+    if rules.renames or not names.issuperset(options.classes or voc):
         names |= set(_names_in_folder(devkit))
-    if chosen is not None:
+    if options.classes is not None:
         return tuple(sorted(names))
-    return VOC_CLASSES if voc <= names or names <= voc else tuple(sorted(names))
+    spellings = rules.spellings(VOC_CLASSES)
+    classes = {spellings.get(key, name) for name in names if (key := rules.key(name))}
+    if not (voc <= classes or classes <= voc):
+        return tuple(sorted(names))
+    # Any other name is reported as a typo.
+    aliases = (
+        name for name in sorted(names - voc) if spellings.get(rules.key(name)) in voc or not rules.key(name)
+    )
+    return (*VOC_CLASSES, *aliases)
 
 
 def _class_names(annotations: Iterable[Annotation]) -> set[str]:
