@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from freeloc.datasets import Dataset
 from tests.datasets.keywords.xmp_files import digikam
@@ -29,13 +30,13 @@ def test_good_data_is_counted(
     assert (answer.code, answer.err) == (0, "")
     first, *rest = answer.out.splitlines()
     assert first == "scenes: 6 images, 8 classes"
-    counts = np.sum(tiny_scenes.labels > 0, axis=0)
+    counts = zip(np.sum(tiny_scenes.labels > 0, axis=0), tiny_scenes.classes, strict=True)
     assert [line.split(maxsplit=1) for line in rest[:8]] == [
-        [str(count), name] for count, name in zip(counts, tiny_scenes.classes, strict=True)
+        [str(count), name] for count, name in sorted(counts, key=lambda item: (-item[0], item[1]))
     ]
     *warnings, verdict, command = rest[8:]
     assert warnings[0].startswith("warning: 8 classes have fewer than 10 images: ")
-    assert warnings[0].endswith("(option --classes)")
+    assert warnings[0].endswith("(option --min-images)")
     assert all(line.startswith(("warning: ", "  ")) for line in warnings)
     assert verdict.startswith("verdict: can be used for training (6 images and 8 classes), but ")
     assert command == f"next: freeloc train {copied} --out run"
@@ -206,3 +207,111 @@ def test_the_export_of_a_label_tool_is_checked_and_its_mend_is_an_option(
         answer = freeloc("check", export, "--images", copied, *words)
         assert answer.code == 0, answer.err
         assert answer.out.startswith(f"export: {len(names)} images, 2 classes\n")
+
+
+# --- messy tags --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def messy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A list of ten images with tags in several spellings, next to a file of aliases."""
+    tags = ["zebra", "zebra", "zebra;Dog", "zebra", "zebra", "zbera;dog", "dog", "dogs", "todo", ""]
+    for index in range(len(tags)):
+        Image.new("RGB", (32, 24), (25 * index, 80, 120)).save(tmp_path / f"{index}.png")
+    rows = [f"{index}.png,{tag}" for index, tag in enumerate(tags)]
+    (tmp_path / "tags.csv").write_text("\n".join(["file_name,tags", *rows]))
+    (tmp_path / "aliases.csv").write_text("tag,class\ndogs,dog\ntodo,\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "tags.csv"
+
+
+@pytest.mark.usefixtures("messy")
+def test_messy_tags_are_shown_with_what_options_would_change(freeloc: Callable[..., Any]) -> None:
+    answer = freeloc("check", "tags.csv", "--quiet")
+    lines = answer.out.splitlines()
+    assert lines[:8] == [
+        "tags: 10 images, 6 classes",
+        "       5  zebra",
+        "       2  dog",
+        "       1  Dog",
+        "       1  dogs",
+        "       1  todo",
+        "       1  zbera",
+        "without any tag: 1 of 10 images; every class is absent from them (option --untagged)",
+    ]
+    warnings = [line for line in lines if line.startswith(("warning", " "))]
+    assert "  'Dog' and 'dog' and 'dogs'" in warnings
+    assert "  'zbera' (1): 'zebra' (5)" in warnings
+    assert sum("(option --aliases)" in line for line in warnings) == 2
+
+
+@pytest.mark.usefixtures("messy")
+def test_options_for_messy_tags_are_applied_and_repeated(freeloc: Callable[..., Any]) -> None:
+    options = ["--aliases", "aliases.csv", "--fold-case", "--min-images", "2", "--untagged", "unknown"]
+    answer = freeloc("check", "tags.csv", "--quiet", *options)
+    lines = answer.out.splitlines()
+    assert lines[:7] == [
+        "tags: 10 images, 2 classes",
+        "       5  zebra",
+        "       4  dog",
+        "merged into dog: 'dog' (2), 'Dog' (1), 'dogs' (1)",
+        "left out by aliases: 'todo' (1)",
+        "left out in fewer than 2 images: 'zbera' (1)",
+        "without any tag: 2 of 10 images; every class is unknown in them (option --untagged)",
+    ]
+    assert lines[-1] == f"next: freeloc train tags.csv {' '.join(options)} --out run"
+
+
+@pytest.mark.usefixtures("messy")
+def test_aliases_that_no_image_has_are_named(freeloc: Callable[..., Any]) -> None:
+    answer = freeloc("check", "tags.csv", "--quiet", "--aliases", "tags.csv")
+    names = ", ".join(repr(f"{index}.png") for index in range(7))
+    assert f"aliases of no tag: 'file_name', {names} and 3 more\n" in answer.out
+
+
+@pytest.mark.usefixtures("messy")
+def test_json_has_everything(freeloc: Callable[..., Any]) -> None:
+    answer = freeloc("check", "tags.csv", "--json", "--fold-case", "--min-images", "2")
+    assert (answer.code, answer.err) == (0, "")
+    report = json.loads(answer.out)
+    assert report["classes"] == {"dog": 3, "zebra": 5}
+    assert report["tags"][:3] == [
+        {"tag": "zebra", "images": 5, "class": "zebra"},
+        {"tag": "dog", "images": 2, "class": "dog"},
+        {"tag": "Dog", "images": 1, "class": "dog"},
+    ]
+    assert report["left_out"] == {"dogs": 1, "todo": 1, "zbera": 1}
+    assert (report["untagged"], report["rules"]["min_images"]) == (1, 2)
+    assert {"similar_names", "misspelled_names"} <= {finding["kind"] for finding in report["findings"]}
+    assert report["next"].startswith("freeloc train tags.csv --fold-case --min-images 2")
+
+
+def test_a_long_table_is_cut_short(freeloc: Callable[..., Any], messy: Path) -> None:
+    more = ";".join(f"{number} apples" for number in range(1000, 1200))
+    messy.write_text(messy.read_text() + f"{more}\n")
+    answer = freeloc("check", "tags.csv", "--quiet", "--min-images", "1")
+    table = [line for line in answer.out.splitlines() if line.startswith("    ")]
+    assert len(table) == 101
+    assert table[-1] == "          and 106 classes more in at most 1 image (option --json)"
+
+
+@pytest.mark.usefixtures("messy")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--aliases", "gone.csv"],
+            "no such file or folder: gone.csv; check the path of the aliases (option",
+        ),
+        (
+            ["--min-images", "50"],
+            "the most frequent one is 'zebra' with 5: choose a lower min_images (option --min",
+        ),
+        (["--min-images", "-1"], "--min-images"),
+        (["--untagged", "maybe"], "--untagged"),
+    ],
+)
+def test_wrong_options_for_messy_tags(freeloc: Callable[..., Any], options: list[str], message: str) -> None:
+    answer = freeloc("check", "tags.csv", "--quiet", *options)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err

@@ -241,6 +241,28 @@ def test_detections_without_a_model(
             assert row[key]["mean"]["value"] == 100.0, key
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("aliases", ["--aliases", "aliases.csv"]),
+        ("fold_case", ["--fold-case"]),
+        ("min_images", ["--min-images", "2"]),
+    ],
+)
+def test_detections_need_the_classes_as_they_are(
+    freeloc: Callable[..., Any],
+    tiny_scenes: Dataset,
+    tiny_coco: Path,
+    tmp_path: Path,
+    name: str,
+    words: list[str],
+) -> None:
+    file = perfect_boxes(tiny_scenes, tmp_path / "perfect.json")
+    answer = freeloc("evaluate", "--detections", file, tiny_coco, "--images", tiny_coco.parent, *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"{name} changes the classes to which the detections refer: omit it" in answer.err
+
+
 def test_boxes_of_resized_images_are_rescaled(
     freeloc: Callable[..., Any], tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
 ) -> None:

@@ -24,7 +24,8 @@ from freeloc.cli.predict import predict as predict_command
 from freeloc.cli.program import app
 from freeloc.cli.quantize import quantize as quantize_command
 from freeloc.cli.train import train as train_command
-from freeloc.datasets import DatasetChecks, open_dataset
+from freeloc.datasets import DatasetChecks, TagRules, open_dataset
+from freeloc.datasets.tag_options import TagOptions
 from freeloc.demo.run import DemoSettings
 from freeloc.errors import ConfigurationError
 from freeloc.evaluation.options import EvaluationOptions
@@ -330,7 +331,10 @@ def test_train_has_the_librarys_defaults() -> None:
     assert default(train_command, "format_") == default(open_dataset, "format")
     everything = {*inspect.signature(train).parameters, *Recipe.__dataclass_fields__}
     everything |= {*DatasetChecks.__dataclass_fields__, *TrainingSettings.__dataclass_fields__}
-    everything |= {*inspect.signature(open_dataset).parameters}
+    everything |= {*inspect.signature(open_dataset).parameters, *TagOptions.__annotations__}
+    for name in ("fold_case", "min_images", "untagged"):
+        assert default(train_command, name) == getattr(TagRules(), name), name
+    assert (default(train_command, "aliases"), TagRules().aliases) == (None, {})
     assert default(train_command, "rescale_boxes") == DatasetChecks().rescale_boxes
     assert default(train_command, "minus_one") == DatasetChecks().minus_one
     assert default(train_command, "ancestors") == DatasetChecks().ancestors

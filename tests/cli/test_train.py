@@ -42,7 +42,7 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     more += ("--projection-learning-rate", 0.004, "--learning-rate", 0.01, "--precision", "float32")
     more += ("--momentum", 0.8, "--weight-decay", 0.001, "--hidden", 32)
     more += ("--feature-dropout", 0.1, "--hidden-dropout", 0.2)
-    more += ("--padding", "paper", "--resize", "paper")
+    more += ("--padding", "paper", "--resize", "paper", "--min-images", 1, "--untagged", "unknown")
     answer = freeloc(*words, *more, "--cache", tmp_path / "cache")
     assert (answer.code, answer.out) == (0, "")
     assert f"{folder_of(tiny_training).name}: 16 images, 8 classes" in answer.err
@@ -55,6 +55,12 @@ def test_options_reach_the_run(freeloc: Callable[..., Any], tiny_training: Datas
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest == model.header.manifest
     assert manifest["seed"] == 7
+    assert manifest["tag_rules"] == {
+        "aliases": None,
+        "fold_case": False,
+        "min_images": 1,
+        "untagged": "unknown",
+    }
     recipe = manifest["recipe"]
     assert (recipe["scales"], recipe["epochs"], recipe["batch_size"]) == ([0.3], 1, 8)
     assert (recipe["learning_rate"], recipe["backbone_learning_rate"]) == (0.01, 0.003)
@@ -267,6 +273,55 @@ def test_which_images_are_for_validation(
         (set(), 0.2, 16),
         (set(), 0.5, 16),
     ]
+
+
+def test_validation_images_have_the_classes_of_the_training_images(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Aliases and case apply to both, but the number of images only to training."""
+    opened: list[tuple[Dataset, Dataset]] = []
+
+    def run(dataset: Dataset, _out: Path, _settings: TrainingSettings, **options: Any) -> None:
+        opened.append((dataset, options["val"]))
+
+    monkeypatch.setattr("freeloc.training.train.train", run)
+    shutil.copytree(folder_of(tiny_training), tmp_path / "data")
+    names = [sample.path.name for sample in tiny_training]
+    tags = ["dog", "Dog", "cat", "hound", "cow", "dog", "cat", "", "DOG", "Cat", "cow", ""]
+    rows = [
+        f"{name},{tag},{'a' if n < 8 else 'b'}"
+        for n, (name, tag) in enumerate(zip(names, tags, strict=False))
+    ]
+    (tmp_path / "data" / "metadata.csv").write_text("\n".join(["file_name,tags,split", *rows]))
+    (tmp_path / "aliases.json").write_text('{"dog": ["hound"]}')
+    words: tuple[object, ...] = ("train", tmp_path / "data", "--out", tmp_path / "run", "--split", "a")
+    words += (
+        "--aliases",
+        tmp_path / "aliases.json",
+        "--fold-case",
+        "--min-images",
+        2,
+        "--untagged",
+        "unknown",
+    )
+    for more in (("--val-split", "b"), ("--val", tmp_path / "data", "--val-split", "b")):
+        answer = freeloc(*words, *more)
+        assert answer.code == 0
+        assert "left out 1 class in fewer than 2 images: 'cow' (1)" in answer.err
+    for train, val in opened:
+        assert train.classes == val.classes == ("cat", "dog")
+        assert train.labels.tolist() == [
+            [-1, 1],
+            [-1, 1],
+            [1, -1],
+            [-1, 1],
+            [-1, -1],
+            [-1, 1],
+            [1, -1],
+            [0, 0],
+        ]
+        assert val.labels.tolist() == [[-1, 1], [1, -1], [-1, -1], [0, 0]]
+    assert len(opened) == 2
 
 
 def test_the_output_is_checked_before_the_data(

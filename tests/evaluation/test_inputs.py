@@ -11,6 +11,7 @@ import pytest
 
 import freeloc
 from freeloc.datasets import Dataset, open_dataset
+from freeloc.datasets.training_data import DataOptions
 from freeloc.errors import ConfigurationError, MissingDatasetError, ModelError
 from freeloc.evaluation.collect import collect
 from freeloc.evaluation.evaluate import evaluate
@@ -65,6 +66,20 @@ def test_classes_that_only_one_of_them_has(tiny_scenes: Dataset, caplog: pytest.
     assert f"model model does not have the class {last!r}" in caplog.text
     with pytest.raises(ConfigurationError, match="has none of the classes"):
         open_for_models(replace(tiny_scenes), {"model": ["zebra"]}, {})
+
+
+def test_tags_become_the_classes_of_the_models(tiny_scenes: Dataset, tmp_path: Path) -> None:
+    tags = ["puppy", "CAT", "cow", "", "Dog", "cat"]
+    rows = [f"{sample.path},{tag}" for sample, tag in zip(tiny_scenes, tags, strict=True)]
+    (tmp_path / "tags.csv").write_text("\n".join(["file_name,tags", *rows]))
+    models = {"model": ["dog", "cat", "zebra"]}
+    options: DataOptions = {"aliases": {"dog": ["puppy"]}, "fold_case": True, "untagged": "unknown"}
+    found = open_for_models(tmp_path / "tags.csv", models, options, quiet=True)
+    assert found.classes == ("dog", "cat")
+    assert found.labels.tolist() == [[1, -1], [-1, 1], [-1, -1], [0, 0], [1, -1], [-1, 1]]
+    frequent: DataOptions = {**options, "min_images": 3}
+    with pytest.raises(ConfigurationError, match="has no class in at least 3 images"):
+        open_for_models(tmp_path / "tags.csv", models, frequent, quiet=True)
 
 
 def test_names_in_tables(tmp_path: Path) -> None:

@@ -107,6 +107,25 @@ def test_data_and_validation_by_their_paths(tiny_training: Dataset, tmp_path: Pa
     assert (len(other.dataset), other.val) == (len(tiny_training), tiny_training)
 
 
+def test_validation_images_have_the_classes_of_the_training_images(
+    tiny_training: Dataset, tmp_path: Path
+) -> None:
+    folder = tiny_training[0].path.parent
+    tags = ["dog", "Dog", "cat", "hound", "cow", "dog", "cat", "", "DOG", "Cat", "cow", ""]
+    rows = [
+        f"{sample.path.name},{tag},{'a' if n < 8 else 'b'}"
+        for n, (sample, tag) in enumerate(zip(tiny_training, tags, strict=False))
+    ]
+    file = tmp_path / "tags.csv"
+    file.write_text("\n".join(["file_name,tags,split", *rows]))
+    options: Any = {"split": "a", "images": folder, "val_split": "b", "fold_case": True, "min_images": 2}
+    options |= {"aliases": {"dog": ["hound"]}, "untagged": "unknown"}
+    inputs = open_inputs(file, None, TrainingSettings(), options, quiet=True)
+    assert inputs.val is not None
+    assert inputs.dataset.classes == inputs.val.classes == ("cat", "dog")
+    assert inputs.val.labels.tolist() == [[-1, 1], [1, -1], [-1, -1], [0, 0]]
+
+
 def test_data_without_other_images_are_a_warning_once(
     tiny_training: Dataset, caplog: pytest.LogCaptureFixture
 ) -> None:

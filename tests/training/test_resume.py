@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from freeloc.datasets.dataset import Dataset, Sample
+from freeloc.datasets.tag_report import TagReport
+from freeloc.datasets.tag_rules import TagRules
 from freeloc.errors import TrainingError
 from freeloc.models.model import Model
 from freeloc.training import preparation
@@ -79,7 +81,7 @@ class TestResume:
             quick(scenes, tmp_path)
 
     @pytest.mark.parametrize(
-        "change", ["recipe", "seed", "data", "labels", "pixels", "cache", "training_precision"]
+        "change", ["recipe", "seed", "data", "labels", "pixels", "cache", "training_precision", "tags"]
     )
     def test_another_setup_is_refused_and_named(
         self,
@@ -110,6 +112,9 @@ class TestResume:
             copy = tmp_path / first.path.name
             shutil.copy(scenes.samples[1].path, copy)
             data = dataclasses.replace(scenes, samples=(Sample(copy, first.labels), *scenes.samples[1:]))
+        elif change == "tags":
+            report = TagReport(TagRules(min_images=2), (), {}, 0)
+            data = dataclasses.replace(scenes, tags=report)
         elif change == "data":
             data = dataclasses.replace(scenes, samples=scenes.samples[1:])
         else:
@@ -121,6 +126,7 @@ class TestResume:
             "seed": ("seed", "seed ("),
             "cache": ("cache_features", "cache_features (True, now False)"),
             "training_precision": ("precision", "the arithmetic of the head ("),
+            "tags": ("min_images", "min_images (0, now 2)"),
         }.get(change, data_changed)
         with pytest.raises(TrainingError, match=f"started with other settings: {re.escape(name)}") as caught:
             quick(data, folder, resume=True, **options)

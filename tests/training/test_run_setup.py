@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from freeloc.datasets import TagRules
 from freeloc.training.recipe import RECIPES, Recipe
 from freeloc.training.run_setup import RunSetup
 
@@ -64,6 +65,23 @@ def test_differences_name_the_fields_of_the_recipe() -> None:
     ]
     renamed = dataclasses.replace(SETUP, recipe=recipe | {"name": "own"})
     assert [difference.parameter for difference in here.differences(renamed)] == ["recipe"]
+
+
+def test_rules_for_tags_are_compared_one_by_one() -> None:
+    rules = TagRules(aliases={"puppy": "dog"}, min_images=5)
+    here = dataclasses.replace(SETUP, tag_rules=rules.to_dict(), data="e")
+    assert RunSetup.from_json(json.loads(json.dumps(here.to_dict()))) == here
+    # The reason for other data comes first.
+    assert [tuple(difference) for difference in here.differences(SETUP)] == [
+        ("aliases", "the aliases"),
+        ("min_images", "min_images (0, now 5)"),
+        ("data", "the data (the images, their tags, or the classes)"),
+    ]
+    folded = dataclasses.replace(SETUP, tag_rules=TagRules(fold_case=True, untagged="unknown").to_dict())
+    assert [tuple(difference) for difference in SETUP.differences(folded)] == [
+        ("fold_case", "fold_case (True, now False)"),
+        ("untagged", "untagged (unknown, now absent)"),
+    ]
 
 
 @pytest.mark.parametrize(

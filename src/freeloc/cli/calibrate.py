@@ -8,18 +8,22 @@ from typing import Annotated
 import typer
 
 from freeloc.cli.options import (
+    Aliases,
     Ancestors,
     Classes,
     Data,
+    FoldCase,
     Format,
     Images,
     InferencePrecision,
+    MinImages,
     MinusOne,
     ModelName,
     Quiet,
     Runtime,
     SkipBad,
     Split,
+    Untagged,
     Weights,
     read_classes,
 )
@@ -52,6 +56,10 @@ def calibrate(
     images: Images = None,
     minus_one: MinusOne = None,
     ancestors: Ancestors = False,
+    aliases: Aliases = None,
+    fold_case: FoldCase = False,
+    min_images: MinImages = 0,
+    untagged: Untagged = "absent",
     weights: Weights = None,
     runtime: Runtime = "auto",
     precision: InferencePrecision = "auto",
@@ -76,6 +84,10 @@ def calibrate(
         classes=common_classes({model: file.header.classes}, read_classes(classes)),
         skip_bad=skip_bad,
         checks=DatasetChecks(quiet=quiet, minus_one=minus_one, ancestors=ancestors),
+        aliases=aliases,
+        fold_case=fold_case,
+        min_images=min_images,
+        untagged=untagged,
     )
     run(
         file.path,

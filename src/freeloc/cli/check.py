@@ -11,17 +11,22 @@ import typer
 
 from freeloc.cli.options import (
     DATA,
+    Aliases,
     Ancestors,
     Classes,
     Data,
+    FoldCase,
     Format,
     Images,
+    MinImages,
     MinusOne,
     Quiet,
     SkipBad,
     Split,
+    Untagged,
     read_classes,
 )
+from freeloc.cli.tag_table import tag_table
 from freeloc.cli.training_data import describe
 
 if TYPE_CHECKING:
@@ -59,16 +64,25 @@ def check(
     images: Images = None,
     minus_one: MinusOne = None,
     ancestors: Ancestors = False,
+    aliases: Aliases = None,
+    fold_case: FoldCase = False,
+    min_images: MinImages = 0,
+    untagged: Untagged = "absent",
     other_splits: OtherSplits = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON, with all classes, tags and warnings.")
+    ] = False,
 ) -> None:
     """Check that a dataset is ready for training, and list its classes, or all problems if there are any.
 
     Warns of what may make a model worse: near-duplicates with other tags or in other splits, classes with few
-    images, classes in nearly all images or never seen apart, no images without a class, similar or joined class
-    names, and small images.
+    images, classes in nearly all images or never seen apart, no images without a class, similar, misspelled or
+    joined class names, and small images.
     """
+    import json
+
     from freeloc.datasets.checks.check import check as run
-    from freeloc.io.terminal import print_result
+    from freeloc.io.terminal import print_json, print_result
 
     report = run(
         data,
@@ -81,14 +95,11 @@ def check(
         skip_bad=skip_bad,
         minus_one=minus_one,
         ancestors=ancestors,
+        aliases=aliases,
+        fold_case=fold_case,
+        min_images=min_images,
+        untagged=untagged,
     )
-    print_result(describe(report.dataset))
-    for name, count in report.counts().items():
-        print_result(f"{count:8d}  {name}")
-    for finding in report.findings:
-        headline, *details = str(finding).splitlines()
-        print_result("\n".join([f"warning: {headline}{_option(finding)}", *details]))
-    print_result(f"verdict: {report.verdict}{_unchecked(split, other_splits)}")
     given = {
         "--split": split or _split_called(report.dataset, "train"),
         "--classes": classes,
@@ -97,9 +108,25 @@ def check(
         "--images": images,
         "--minus-one": minus_one,
         "--ancestors": ancestors,
+        "--aliases": aliases,
+        "--fold-case": fold_case,
+        "--min-images": min_images,
+        "--untagged": None if untagged == "absent" else untagged,
         "--val-split": _validation(report.dataset, split, other_splits),
     }
-    print_result(f"next: {_training_command(data, given)}")
+    command = _training_command(data, given)
+    if json_:
+        print_json(json.dumps({**report.to_dict(), "next": command}, ensure_ascii=False, indent=2))
+        return
+    print_result(describe(report.dataset))
+    for line in tag_table(report):
+        print_result(line)
+    for finding in report.findings:
+        headline, *details = str(finding).splitlines()
+        for line in (f"warning: {headline}{_option(finding)}", *details):
+            print_result(line)
+    print_result(f"verdict: {report.verdict}{_unchecked(split, other_splits)}")
+    print_result(f"next: {command}")
 
 
 def _option(finding: Finding) -> str:

@@ -9,11 +9,14 @@ import typer
 
 from freeloc import _literals as choices
 from freeloc.cli.options import (
+    Aliases,
     Ancestors,
     Classes,
+    FoldCase,
     Format,
     Images,
     InferencePrecision,
+    MinImages,
     MinusOne,
     Point,
     Preset,
@@ -23,6 +26,7 @@ from freeloc.cli.options import (
     Scales,
     SkipBad,
     Split,
+    Untagged,
     Verbose,
     Weights,
     complete_model,
@@ -185,6 +189,10 @@ def evaluate(
     rescale_boxes: RescaleBoxes = False,
     minus_one: MinusOne = None,
     ancestors: Ancestors = False,
+    aliases: Aliases = None,
+    fold_case: FoldCase = False,
+    min_images: MinImages = 0,
+    untagged: Untagged = "absent",
     point: Point = "salient",
     scales: Scales = None,
     weights: Weights = None,
@@ -244,6 +252,8 @@ def evaluate(
     _check_results(results, model)
     _check_gallery(gallery, model)
     given = detections or []
+    if given:
+        _refuse_for_detections(aliases=aliases, fold_case=fold_case, min_images=min_images)
     models = [find_model(item) for item in (*([] if model is None else [model]), *(against or []))]
     every = shown_names([*models, *given])
     names, detectors = every[: len(models)], every[len(models) :]
@@ -279,6 +289,10 @@ def evaluate(
             ancestors=ancestors,
             unannotated=True,
         ),
+        aliases=aliases,
+        fold_case=fold_case,
+        min_images=min_images,
+        untagged=untagged,
     )
     if not everything.has_labels:
         measuring = {"gallery": gallery, "detections": detections, "out": out}
@@ -316,6 +330,15 @@ def evaluate(
     if out is not None and not quiet:
         print_status(f"wrote {out}")
     _write_gallery(gallery, dataset, predictions, options, quiet=quiet)
+
+
+def _refuse_for_detections(**options: object) -> None:
+    """Refuse options that change the classes of the dataset, to whose names or numbers detections refer."""
+    for name, value in options.items():
+        if value:
+            raise ConfigurationError(
+                f"{name} changes the classes to which the detections refer: omit it", parameter=name
+            )
 
 
 def _check_gallery(path: Path | None, model: str | None, dataset: Dataset | None = None) -> None:

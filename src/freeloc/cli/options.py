@@ -18,14 +18,17 @@ __all__ = [
     "CACHE",
     "DATA",
     "RUNTIME",
+    "Aliases",
     "Ancestors",
     "BackboneName",
     "CacheFolder",
     "Classes",
     "Data",
+    "FoldCase",
     "Format",
     "Images",
     "InferencePrecision",
+    "MinImages",
     "MinusOne",
     "ModelName",
     "Point",
@@ -37,6 +40,7 @@ __all__ = [
     "Scales",
     "SkipBad",
     "Split",
+    "Untagged",
     "Verbose",
     "Weights",
     "complete_model",
@@ -126,6 +130,39 @@ Ancestors = Annotated[
         "--ancestors",
         help="In the format keywords, read every level of a keyword as a tag: Animals and Dog for Animals/Dog. "
         "Default: only the last.",
+        rich_help_panel=DATA,
+    ),
+]
+Aliases = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Other names of classes: a CSV file with a tag and its class on each line, or a JSON file with a "
+        "list of names per class. A tag without a class is left out. Default: none.",
+        rich_help_panel=DATA,
+    ),
+]
+FoldCase = Annotated[
+    bool,
+    typer.Option(
+        "--fold-case",
+        help="Make one class of tags that differ only in case; the most frequent spelling names it.",
+        rich_help_panel=DATA,
+    ),
+]
+MinImages = Annotated[
+    int,
+    typer.Option(
+        metavar="COUNT",
+        help="Leave out classes in fewer images than this.",
+        min=0,
+        rich_help_panel=DATA,
+    ),
+]
+Untagged = Annotated[
+    choices.Untagged,
+    typer.Option(
+        help="What an image without any tag says about every class: that it is absent from it, or unknown.",
         rich_help_panel=DATA,
     ),
 ]

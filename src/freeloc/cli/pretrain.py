@@ -11,15 +11,19 @@ import typer
 from freeloc import _literals as choices
 from freeloc.cli.interrupts import tell_after_interrupt
 from freeloc.cli.options import (
+    Aliases,
     Ancestors,
     Classes,
     Data,
+    FoldCase,
     Format,
     Images,
+    MinImages,
     MinusOne,
     Quiet,
     SkipBad,
     Split,
+    Untagged,
     parse_numbers,
     read_classes,
 )
@@ -48,6 +52,10 @@ def pretrain(
     images: Images = None,
     minus_one: MinusOne = None,
     ancestors: Ancestors = False,
+    aliases: Aliases = None,
+    fold_case: FoldCase = False,
+    min_images: MinImages = 0,
+    untagged: Untagged = "absent",
     backbone: Annotated[
         choices.PretrainingBackbone, typer.Option(help="Backbone to pretrain.", rich_help_panel=NETWORK)
     ] = "alexnet",
@@ -132,6 +140,10 @@ def pretrain(
             skip_bad=skip_bad,
             minus_one=minus_one,
             ancestors=ancestors,
+            aliases=aliases,
+            fold_case=fold_case,
+            min_images=min_images,
+            untagged=untagged,
         )
 
 

@@ -13,13 +13,16 @@ from freeloc.cli.interrupts import tell_after_interrupt
 from freeloc.cli.options import (
     CACHE,
     RUNTIME,
+    Aliases,
     Ancestors,
     BackboneName,
     CacheFolder,
     Classes,
     Data,
+    FoldCase,
     Format,
     Images,
+    MinImages,
     MinusOne,
     Precision,
     Quiet,
@@ -27,6 +30,7 @@ from freeloc.cli.options import (
     Runtime,
     SkipBad,
     Split,
+    Untagged,
     Verbose,
     Weights,
     parse_numbers,
@@ -36,6 +40,7 @@ from freeloc.cli.training_data import describe, open_for_training, open_for_vali
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
+    from freeloc.datasets.tag_options import TagOptions
     from freeloc.training.run_folder import RunFolder
 
 __all__ = ["train"]
@@ -88,6 +93,10 @@ def train(
     rescale_boxes: RescaleBoxes = False,
     minus_one: MinusOne = None,
     ancestors: Ancestors = False,
+    aliases: Aliases = None,
+    fold_case: FoldCase = False,
+    min_images: MinImages = 0,
+    untagged: Untagged = "absent",
     val: Annotated[
         Path | None,
         typer.Option(
@@ -283,6 +292,12 @@ def train(
     from freeloc.training.train import train as run
 
     fraction, val_name = parse_val_split(val_split, val)
+    tags: TagOptions = {
+        "aliases": aliases,
+        "fold_case": fold_case,
+        "min_images": min_images,
+        "untagged": untagged,
+    }
     folder = RunFolder(expand_user(out))
     with tell_after_interrupt(partial(_stored, folder)), folder.lock(resume=resume):
         settings = TrainingSettings(
@@ -336,13 +351,14 @@ def train(
                 rescale_boxes=rescale_boxes,
                 minus_one=minus_one,
                 ancestors=ancestors,
+                **tags,
             )
             if not quiet:
                 print_status(describe(dataset))
             validation = None
             if val is not None:
                 validation = open_for_validation(
-                    val, val_name, classes=dataset.classes, skip_bad=skip_bad, quiet=quiet
+                    val, val_name, classes=dataset.classes, skip_bad=skip_bad, quiet=quiet, **tags
                 )
             elif val_name is not None:
                 validation = open_for_validation(
@@ -355,6 +371,7 @@ def train(
                     quiet=quiet,
                     minus_one=minus_one,
                     ancestors=ancestors,
+                    **tags,
                 )
             run(dataset, out, settings, val=validation, resume=resume, quiet=quiet)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from freeloc._literals import MinusOne
 from freeloc.cli.options import read_classes
@@ -12,6 +12,7 @@ from freeloc.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
+    from freeloc.datasets.tag_options import TagOptions
 
 __all__ = ["describe", "open_for_training", "open_for_validation", "parse_val_split"]
 
@@ -29,6 +30,7 @@ def open_for_training(
     rescale_boxes: bool = False,
     minus_one: MinusOne | None = None,
     ancestors: bool = False,
+    **tags: Unpack[TagOptions],
 ) -> Dataset:
     """Open a dataset with options from the command line; boxes are read only if training uses them."""
     from freeloc.datasets import DatasetChecks, open_dataset
@@ -49,6 +51,7 @@ def open_for_training(
             minus_one=minus_one,
             ancestors=ancestors,
         ),
+        **tags,
     )
     warn_of_untagged(dataset)
     return dataset
@@ -65,12 +68,14 @@ def open_for_validation(
     quiet: bool,
     minus_one: MinusOne | None = None,
     ancestors: bool = False,
+    **tags: Unpack[TagOptions],
 ) -> Dataset:
     """Open validation images with options from the command line; boxes are never read.
 
     The classes are those of the training images, so that other tags are left out.
     """
     from freeloc.datasets import DatasetChecks, open_dataset
+    from freeloc.datasets.tag_options import options_for_same_classes
     from freeloc.errors import FreelocError
 
     try:
@@ -82,6 +87,7 @@ def open_for_validation(
             classes=classes,
             skip_bad=skip_bad,
             checks=DatasetChecks(quiet=quiet, minus_one=minus_one, ancestors=ancestors),
+            **options_for_same_classes(tags),
         )
     except FreelocError as error:
         if error.parameter == "split":  # it comes from the option for validation

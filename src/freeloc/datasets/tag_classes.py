@@ -160,7 +160,7 @@ class TagClasses:
         if merged := report.merged:
             tags = sum(len(group) for group in merged.values())
             _log.log(NOTICE, "%s: %d tags become %s", self._path, tags, quote_names(merged))
-        if report.rules.aliases and not any(report.rules.is_alias(tag.name) for tag in report.tags):
+        if report.rules.aliases and len(report.unused_aliases) == len(report.rules.aliases):
             _log.warning("%s: none of the aliases occurs among the tags", self._path)
         if report.rules.untagged == "unknown" and report.untagged:
             _log.log(

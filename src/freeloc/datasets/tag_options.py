@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
 from freeloc._literals import Untagged
 from freeloc._validation import check_value
 from freeloc.datasets.aliases import read_aliases
 from freeloc.datasets.tag_rules import TagRules
 
-__all__ = ["TagOptions", "read_rules"]
+__all__ = ["TagOptions", "options_for_same_classes", "read_rules"]
 
 
 class TagOptions(TypedDict, total=False):
@@ -43,6 +43,19 @@ def read_rules(options: TagOptions) -> TagRules:
         return TagRules(**rest)
     source = source if isinstance(source, Mapping) else Path(source)
     return TagRules(read_aliases(source, fold_case=fold_case), **rest)
+
+
+def options_for_same_classes(options: Mapping[str, Any]) -> TagOptions:
+    """Return the options for other images that are opened with the classes of a dataset.
+
+    These are all but ``min_images``, which says how many images a class needs in order to be learned.
+
+    Args:
+        options: the options of the dataset, among others.
+    """
+    names = TagOptions.__annotations__.keys() - {"min_images"}
+    chosen: Any = {name: value for name, value in options.items() if name in names}
+    return cast("TagOptions", chosen)
 
 
 _ALIASES: Final = str | os.PathLike | Mapping | None

@@ -43,6 +43,11 @@ class TagReport:
     untagged: int | None
 
     @property
+    def by_images(self) -> tuple[TagCount, ...]:
+        """The tags, those in the most images first."""
+        return tuple(sorted(self.tags, key=lambda tag: (-tag.images, tag.name)))
+
+    @property
     def rare(self) -> dict[str, int]:
         """The classes that were left out because they have too few images, with their numbers of images."""
         least = self.rules.min_images
@@ -56,6 +61,12 @@ class TagReport:
             if tag.class_name is not None:
                 groups[tag.class_name].append(tag)
         return {name: tuple(tags) for name, tags in groups.items() if any(tag.name != name for tag in tags)}
+
+    @property
+    def unused_aliases(self) -> tuple[str, ...]:
+        """The aliases that no image has as a tag."""
+        used = {self.rules.fold(tag.name) for tag in self.tags}
+        return tuple(alias for alias in self.rules.aliases if alias not in used)
 
     @property
     def left_out_by_aliases(self) -> tuple[TagCount, ...]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from freeloc._literals import Untagged
 from freeloc._validation import CountOrZero, check_fields
@@ -52,38 +52,44 @@ class TagRules:
         """Whether a tag may become a class with another name."""
         return bool(self.aliases) or self.fold_case
 
+    def fold(self, name: str) -> str:
+        """Return a name as aliases are stored: without its case, if that does not count."""
+        return fold_name(name) if self.fold_case else name
+
     def is_alias(self, tag: str) -> bool:
         """Return whether a tag is replaced by the class of which it is an alias, or left out."""
-        return self._fold(tag) in self.aliases
+        return self.fold(tag) in self.aliases
 
     def key(self, tag: str) -> str:
         """Return what all tags of one class have in common; an empty string if the tag is left out."""
-        folded = self._fold(tag)
+        folded = self.fold(tag)
         name = self.aliases.get(folded)
-        return folded if name is None else self._fold(name)
+        return folded if name is None else self.fold(name)
 
     def chosen(self, tags: Iterable[str], classes: Sequence[str]) -> tuple[str, ...]:
         """Return those tags that belong to one of the chosen classes, and the names of these classes."""
-        keys = set(map(self._fold, classes))
+        keys = set(map(self.fold, classes))
         return tuple(dict.fromkeys((*classes, *(tag for tag in tags if self.key(tag) in keys))))
 
     def spellings(self, classes: Sequence[str] = ()) -> dict[str, str]:
         """Return the names of classes by their key: those of the chosen classes and of the classes of aliases."""
         names = (*classes, *filter(None, self.aliases.values()))
-        return {self._fold(name): name for name in reversed(names)}
+        return {self.fold(name): name for name in reversed(names)}
+
+    @property
+    def is_default(self) -> bool:
+        """Whether every tag is a class of the same name, however rare."""
+        return self == TagRules()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the rules that are not the default as plain JSON data; aliases are represented by a hash."""
-        values = {name: getattr(self, name) for name in ("fold_case", "min_images", "untagged")}
-        changed = {name: value for name, value in values.items() if value != getattr(_DEFAULT, name)}
-        return {**({"aliases": self._aliases_hash} if self.aliases else {}), **changed}
-
-    def _fold(self, name: str) -> str:
-        return fold_name(name) if self.fold_case else name
+        """Return the rules as plain JSON data, with a hash in place of the aliases."""
+        return {
+            "aliases": self._aliases_hash if self.aliases else None,
+            "fold_case": self.fold_case,
+            "min_images": self.min_images,
+            "untagged": self.untagged,
+        }
 
     @cached_property
     def _aliases_hash(self) -> str:
         return hashlib.sha256(json.dumps(sorted(self.aliases.items())).encode()).hexdigest()[:32]
-
-
-_DEFAULT: Final = TagRules()

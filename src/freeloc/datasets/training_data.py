@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from freeloc._literals import MinusOne
 from freeloc._validation import check_keywords
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks
+from freeloc.datasets.tag_options import TagOptions
 
 __all__ = ["DataOptions", "open_for_training"]
 
 
-class DataOptions(TypedDict, total=False):
+class DataOptions(TagOptions, total=False):
     """Options of a dataset for training.
 
-    `freeloc.datasets.open_dataset.open_dataset` and `freeloc.datasets.options.DatasetChecks` explain them, and
-    define their defaults.
+    `freeloc.datasets.open_dataset.open_dataset`, `freeloc.datasets.options.DatasetChecks` and
+    `freeloc.datasets.tag_rules.TagRules` explain them, and define their defaults.
     """
 
     split: str | None

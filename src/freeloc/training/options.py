@@ -17,6 +17,7 @@ from freeloc.datasets.checks.classes import warn_of_untagged
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks
+from freeloc.datasets.tag_options import options_for_same_classes
 from freeloc.datasets.training_data import DataOptions, open_for_training
 from freeloc.errors import ConfigurationError
 from freeloc.training.recipe import Gradient, Recipe, Schedule
@@ -160,6 +161,7 @@ def open_inputs(
             quiet=quiet, minus_one=chosen.get("minus_one"), ancestors=chosen.get("ancestors", False)
         ),
         **same,
+        **options_for_same_classes(chosen),
     )
     return Inputs(dataset, validation, settings)
 

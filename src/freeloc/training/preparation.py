@@ -126,6 +126,7 @@ def prepare_run(
         validation = ValidationImages(
             *without_training_images(val, val.image_info(), image_info, quiet=quiet)
         )
+    rules = None if dataset.tags is None else dataset.tags.rules
     setup = RunSetup(
         recipe=RunSetup.plain_recipe(recipe),
         data=dataset.content_fingerprint(image_info),
@@ -137,6 +138,7 @@ def prepare_run(
         draw_scales=settings.cache_features and settings.draw_scales,
         validation=None if validation is None else validation.fingerprint,
         patience=None if validation is None else settings.patience,
+        tag_rules=None if rules is None or rules.is_default else rules.to_dict(),
     )
     return PreparedRun(
         dataset=dataset,

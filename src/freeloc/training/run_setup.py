@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, NamedTuple
 
 from freeloc._literals import CacheFormat
+from freeloc.datasets.tag_rules import TagRules
 from freeloc.io.typed_json import convert_json
 from freeloc.training.recipe import Recipe
 
@@ -34,6 +35,7 @@ class RunSetup:
             drawn.
         validation: hash of the labels and image files of the validation images; None without any.
         patience: `TrainingSettings.patience`; None without validation images.
+        tag_rules: `freeloc.datasets.tag_rules.TagRules` as plain JSON; None if every tag is a class.
     """
 
     recipe: dict[str, Any]
@@ -46,6 +48,7 @@ class RunSetup:
     draw_scales: bool = False
     validation: str | None = None
     patience: int | None = None
+    tag_rules: dict[str, Any] | None = None
 
     @staticmethod
     def plain_recipe(recipe: Recipe) -> dict[str, Any]:
@@ -56,13 +59,15 @@ class RunSetup:
     def to_dict(self) -> dict[str, Any]:
         """Return the setup as plain JSON data, without what the run does not have.
 
-        These are validation images and drawn scales.
+        These are validation images, drawn scales and rules for tags.
         """
         values = asdict(self)
         if not self.draw_scales:
             del values["draw_scales"]
         if self.validation is None:
             del values["validation"], values["patience"]
+        if self.tag_rules is None:
+            del values["tag_rules"]
         return values
 
     @classmethod
@@ -94,10 +99,14 @@ class RunSetup:
         The fields of a recipe are compared one by one, so that each difference names the setting to change.
         """
         found = []
-        for field in fields(self):
+        # Other rules for tags are the reason for other data.
+        for field in sorted(fields(self), key=lambda field: field.name != "tag_rules"):
             here, there = getattr(self, field.name), getattr(other, field.name)
             if field.name == "recipe":
                 found += _compare(here, there)
+            elif field.name == "tag_rules" and here != there:
+                default = TagRules().to_dict()
+                found += _compare(here or default, there or default)
             elif here != there:
                 found.append(_difference(field.name, here, there))
         return found
@@ -124,11 +133,15 @@ _HASHES: Final = {
 
 
 def _compare(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[Difference]:
-    """Return the differences between two recipes; without the name, which only sums up other fields."""
+    """Return the differences between two recipes or rules; without a name, which only sums up other fields."""
     changed = [name for name in (*here, *(there.keys() - here.keys())) if here.get(name) != there.get(name)]
     names = [name for name in changed if name != "name"] or changed
     return [
-        Difference("recipe" if name == "name" else name, _describe(name, here.get(name), there.get(name)))
+        Difference(name, "the aliases")
+        if name == "aliases"
+        else Difference(
+            "recipe" if name == "name" else name, _describe(name, here.get(name), there.get(name))
+        )
         for name in names
     ]
 

@@ -146,13 +146,54 @@ def test_similar_names(dataset: Callable[..., Path], caplog: pytest.LogCaptureFi
     assert caplog.text == ""  # said only once
 
 
+def test_similar_names_name_the_option_that_helps(dataset: Callable[..., Path]) -> None:
+    case = check(dataset(tags=["dog"] * 12 + ["DOG"] * 12), quiet=True)
+    assert case.findings[0].parameter == "fold_case"
+    plural = check(dataset(tags=["dog"] * 12 + ["Dogs"] * 12), quiet=True)
+    assert plural.findings[0].parameter == "aliases"
+    assert kinds(check(dataset(tags=["dog"] * 12 + ["DOG"] * 12), quiet=True, fold_case=True)) == []
+
+
+@pytest.mark.parametrize("min_images", [0, 2])
+def test_misspelled_names(dataset: Callable[..., Path], min_images: int) -> None:
+    folder = dataset(tags=["zebra"] * 12 + ["dog"] * 11 + ["zbera"])
+    report = check(folder, quiet=True, min_images=min_images)
+    assert "misspelled_names" in kinds(report)
+    assert "'zbera' (1): 'zebra' (12)" in str(report)
+    assert kinds(check(folder, quiet=True, aliases={"zebra": ["zbera"]})) == []
+
+
+def test_images_without_a_tag_that_are_unknown_are_no_other_images(dataset: Callable[..., Path]) -> None:
+    folder = dataset()
+    assert kinds(check(folder, quiet=True)) == []
+    assert kinds(check(folder, quiet=True, untagged="unknown")) == ["no_other_images"]
+
+
+def test_other_splits_have_the_same_classes(dataset: Callable[..., Path]) -> None:
+    folder = dataset(
+        header="file_name,tags,split",
+        tags=["cat,train"] * 10 + ["Cat,val"] + ["dog,train"] * 10 + ["hound,train", "dog,val", "cow,val"],
+        untagged=False,
+    )
+    report = check(
+        folder,
+        split="train",
+        other_splits=["val"],
+        fold_case=True,
+        aliases={"dog": ["hound"]},
+        min_images=10,
+        quiet=True,
+    )
+    assert report.counts() == {"cat": 10, "dog": 11}
+
+
 def test_classes_with_few_images(dataset: Callable[..., Path]) -> None:
     report = check(dataset(tags=["cat"] * 10 + ["dog"] * 9 + ["cow"] * 5), quiet=True)
     assert kinds(report) == ["rare_class"]
     assert "2 classes have fewer than 10 images: cow (5), dog (9); add images" in message(
         report, "rare_class"
     )
-    assert report.findings[0].parameter == "classes"
+    assert report.findings[0].parameter == "min_images"
 
 
 def test_one_class_in_nearly_all_images(dataset: Callable[..., Path]) -> None:
@@ -255,7 +296,9 @@ def test_an_open_dataset(tiny_training: Dataset) -> None:
     assert caught.value.parameter == "split"
 
 
-@pytest.mark.parametrize(("name", "hint"), [("splitt", "'split'"), ("colour", "choose among split, format")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("splitt", "'split'"), ("colour", "choose among .*, split, format")]
+)
 def test_unknown_options(dataset: Callable[..., Path], name: str, hint: str) -> None:
     options: dict[str, Any] = {name: "train"}
     with pytest.raises(ConfigurationError, match=f"has no option called '{name}': .*{hint}"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Unpack
+from dataclasses import asdict, dataclass
+from typing import Any, Unpack
 
 from freeloc._validation import check_arguments
 from freeloc.datasets.checks.classes import check_chosen, check_classes
@@ -45,6 +45,26 @@ class DatasetReport:
         present = (self.dataset.labels == PRESENT).sum(axis=0)
         return {name: int(count) for name, count in zip(self.dataset.classes, present, strict=True)}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; tags are sorted by their numbers of images."""
+        tags = self.dataset.tags
+        return {
+            "schema_version": 1,
+            "dataset": self.dataset.name,
+            "images": len(self.dataset),
+            "skipped": self.dataset.skipped,
+            "classes": self.counts(),
+            "tags": [
+                {"tag": tag.name, "images": tag.images, "class": tag.class_name}
+                for tag in (() if tags is None else tags.by_images)
+            ],
+            "left_out": {} if tags is None else tags.rare,
+            "untagged": None if tags is None else tags.untagged,
+            "rules": None if tags is None else tags.rules.to_dict(),
+            "findings": [asdict(finding) for finding in self.findings],
+            "verdict": self.verdict,
+        }
+
     def __str__(self) -> str:
         return "\n".join((*map(str, self.findings), self.verdict))
 
@@ -73,8 +93,8 @@ def check(
 
     Returns:
         The findings: chosen classes that the dataset does not have, near-duplicates with contradicting tags or in
-        different splits, similar or joined class names, rare classes, classes in nearly all images or never seen
-        apart, hardly any image without a class, and small images.
+        different splits, similar, misspelled or joined class names, rare classes, classes in nearly all images or
+        never seen apart, hardly any image without a class, and small images.
 
     Raises:
         DataProblems: the dataset has problems that prevent training.
@@ -91,8 +111,9 @@ def check(
     else:
         dataset = open_for_training(data, quiet=quiet, for_check=True, **options)
         chosen = options.get("classes")
-        if chosen:
+        if chosen or (dataset.tags is not None and not dataset.tags.rules.is_default):
             options["classes"] = dataset.classes
+            options["min_images"] = 0
         for split in other_splits:
             options["split"] = split
             others.append(

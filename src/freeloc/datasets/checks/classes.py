@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,14 @@ import numpy as np
 from freeloc._class_names import quote_names
 from freeloc._log import get_logger
 from freeloc.datasets.checks.findings import Finding, list_some
-from freeloc.datasets.class_names import clean_name, joined_names, similar_names
-from freeloc.datasets.dataset import ABSENT, PRESENT, Dataset
+from freeloc.datasets.class_names import (
+    clean_name,
+    fold_name,
+    joined_names,
+    misspelled_names,
+    similar_names,
+)
+from freeloc.datasets.dataset import ABSENT, IGNORE, PRESENT, Dataset
 from freeloc.io.progress import pluralize
 
 __all__ = ["check_chosen", "check_classes", "check_untagged", "warn_of_untagged"]
@@ -28,10 +34,11 @@ _NEARLY_ALL: Final = 0.95
 
 def check_classes(dataset: Dataset) -> Iterator[Finding]:
     """Yield the findings about the classes of a dataset."""
-    yield from _check_names(dataset.classes)
     labels = dataset.labels
     present, absent = (labels == PRESENT).sum(axis=0), (labels == ABSENT).sum(axis=0)
     counts = [(name, int(count)) for name, count in zip(dataset.classes, present, strict=True)]
+    # A class that is left out because of its few images may be another one, misspelled.
+    yield from _check_names(dict(counts) if dataset.tags is None else dataset.tags.classes)
     rare = [(name, count) for name, count in counts if count < _FEW_IMAGES]
     if rare:
         yield _finding_of_rare(rare)
@@ -68,7 +75,8 @@ def check_chosen(dataset: Dataset, chosen: Sequence[str]) -> Iterator[Finding]:
 def check_untagged(dataset: Dataset) -> Iterator[Finding]:
     """Yield a finding if nearly all images have at least one of the classes."""
     tagged = int((dataset.labels == PRESENT).any(axis=1).sum())
-    if tagged < _NEARLY_ALL * len(dataset):
+    known = int((dataset.labels != IGNORE).any(axis=1).sum())
+    if tagged < _NEARLY_ALL * known:
         return
     count = "every image has" if tagged == len(dataset) else f"{tagged} of {len(dataset)} images have"
     yield Finding(
@@ -84,15 +92,32 @@ def warn_of_untagged(dataset: Dataset) -> None:
         _log.warning("%s: %s", dataset.name, finding)
 
 
-def _check_names(classes: Sequence[str]) -> Iterator[Finding]:
-    groups = [" and ".join(map(repr, group)) for group in similar_names(classes)]
+def _check_names(images: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield the findings about the names of classes, given the number of images of each."""
+    classes = list(images)
+    similar = similar_names(classes)
+    groups = [" and ".join(map(repr, group)) for group in similar]
     if groups:
+        only_case = all(len(set(map(fold_name, group))) == 1 for group in similar)
         yield Finding(
             "similar_names",
             f"{'class names differ' if len(groups) == 1 else f'{len(groups)} groups of class names differ'} "
             "only in case, blanks, accents, similar letters or plural; give them one spelling if they are one "
             "class",
             tuple(groups),
+            parameter="fold_case" if only_case else "aliases",
+        )
+    misspelled = [
+        f"{name!r} ({images[name]}): {meant!r} ({images[meant]})"
+        for name, meant in misspelled_names(images).items()
+    ]
+    if misspelled:
+        yield Finding(
+            "misspelled_names",
+            f"{'a class name is' if len(misspelled) == 1 else f'{len(misspelled)} class names are'} rare and "
+            "nearly the name of a frequent class; correct the tags if they are misspelled",
+            tuple(misspelled),
+            parameter="aliases",
         )
     joined = [f"{name!r}: {quote_names(parts)}" for name, parts in joined_names(classes).items()]
     if joined:
@@ -109,9 +134,9 @@ def _finding_of_rare(rare: Sequence[tuple[str, int]]) -> Finding:
     subject = "1 class has" if len(rare) == 1 else f"{len(rare)} classes have"
     return Finding(
         "rare_class",
-        f"{subject} fewer than {_FEW_IMAGES} images: {listed}; add images, or choose classes without "
-        f"{'it' if len(rare) == 1 else 'them'}",
-        parameter="classes",
+        f"{subject} fewer than {_FEW_IMAGES} images: {listed}; add images, or leave "
+        f"{'it' if len(rare) == 1 else 'them'} out",
+        parameter="min_images",
     )
 
 

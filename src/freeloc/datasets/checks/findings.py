@@ -13,6 +13,7 @@ __all__ = ["Finding", "FindingKind", "list_some"]
 FindingKind = Literal[
     "missing_class",
     "similar_names",
+    "misspelled_names",
     "joined_names",
     "rare_class",
     "common_class",
