@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Unpack
 
 from freeloc._class_names import check_class_names
 from freeloc._validation import check_arguments, check_keywords
+from freeloc.datasets.data_source import DataFrame, DataSource, TagsInMemory
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import FORMATS, ancestors_error, detect_format, minus_one_error
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.datasets.tag_options import TagOptions, read_rules
-from freeloc.errors import DatasetOptionError, MissingDatasetError
+from freeloc.errors import ConfigurationError, DatasetOptionError, MissingDatasetError
 from freeloc.io.folders import expand_user
 from freeloc.io.regular_file import broken_link
 from freeloc.io.text import check_exists
@@ -23,7 +25,7 @@ __all__ = ["open_dataset"]
 
 @check_arguments
 def open_dataset(
-    path: str | os.PathLike[str],
+    path: DataSource,
     *,
     split: str | None = None,
     format: str = "auto",  # noqa: A002 - also the name of the command-line option
@@ -34,12 +36,13 @@ def open_dataset(
     checks: DatasetChecks | None = None,
     **tag_options: Unpack[TagOptions],
 ) -> Dataset:
-    """Open a dataset: a VOC devkit, a COCO instances file, a tag list, a file of a label tool, or another format.
+    """Open a dataset: a VOC devkit, a COCO file, a tag list, a file of a label tool, tags in memory, or another format.
 
     All problems of the dataset are found before any long computation starts, and are reported together.
 
     Args:
-        path: the folder or file; `docs/data.md` shows every layout.
+        path: the folder or file; `docs/data.md` shows every layout. Or tags in memory: a dictionary of the tags of
+            each image by its path, or a DataFrame of pandas or polars with the columns of a CSV list.
         split: the name of a list in a VOC devkit ("train"), of an instances file in a COCO folder ("val2017" or
             "val"), or of a part of a tag list. None reads a whole tag list or, in other formats, the only split.
         format: the name of a format in `docs/data.md`, such as "voc", or of another registered one; "auto" detects
@@ -53,7 +56,7 @@ def open_dataset(
             are only tags (a tag list, a VOC devkit or COCO file in which no object has a box), ``Sample.boxes`` is
             None.
         images: folder that contains the images, if they are not in the usual place. File names in a tag list are
-            relative to this folder.
+            relative to this folder; those in memory, by default, to the working directory.
         skip_bad: whether to leave out images that have a problem. ``Dataset.skipped`` counts them, and the log
             lists their problems. A problem that does not concern a single image still raises an error.
         checks: what to check; None for the defaults of `DatasetChecks`.
@@ -78,9 +81,10 @@ def open_dataset(
         1 image, 1 left out
     """
     check_keywords("open_dataset", tag_options, _keywords())
-    root = expand_user(path)
     chosen = None if format == "auto" else FORMATS.get(format, parameter="format")
-    check_exists(root, "dataset")
+    root = path if isinstance(path, Mapping | DataFrame) else expand_user(path)
+    if isinstance(root, Path):
+        check_exists(root, "dataset")
     folder = None if images is None else expand_user(images)
     if folder is not None and not folder.is_dir():
         kind = DatasetOptionError if folder.exists() else MissingDatasetError
@@ -99,12 +103,24 @@ def open_dataset(
         checks=checks or DatasetChecks(),
         tags=read_rules(tag_options),
     )
+    if not isinstance(root, Path):
+        return _open_in_memory(root, format, options)
     reader = detect_format(root) if chosen is None else chosen()
     if options.checks.minus_one is not None and not reader.reads_minus_one:
         raise minus_one_error(root)
     if options.checks.ancestors and not reader.reads_ancestors:
         raise ancestors_error(root)
     return reader.open(root, options)
+
+
+def _open_in_memory(data: TagsInMemory, format_: str, options: OpenOptions) -> Dataset:
+    from freeloc.datasets.tags.reader import TagListFormat
+
+    if format_ not in ("auto", "tags"):
+        raise ConfigurationError(
+            f"format is {format_!r}, but tags in memory are a tag list: omit it", parameter="format"
+        )
+    return TagListFormat().open_in_memory(data, options)
 
 
 def _keywords() -> list[str]:

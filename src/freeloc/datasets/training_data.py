@@ -8,6 +8,7 @@ from typing import Unpack
 
 from freeloc._literals import MinusOne
 from freeloc._validation import check_keywords
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks
@@ -34,7 +35,7 @@ class DataOptions(TagOptions, total=False):
 
 
 def open_for_training(
-    path: str | os.PathLike[str],
+    path: DataSource,
     *,
     boxes: bool = False,
     quiet: bool = False,

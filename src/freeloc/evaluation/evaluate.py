@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from freeloc._typing import Float32Array, Float64Array
-from freeloc._validation import check_arguments
+from freeloc._validation import check_arguments, describe_value
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.datasets.training_data import DataOptions
 from freeloc.errors import ConfigurationError
@@ -105,7 +106,7 @@ class Evaluation:
 @check_arguments
 def evaluate(
     predictions: Sequence[Predictions | Localizer | str | Path] | Localizer | str | Path,
-    dataset: Dataset | str | Path,
+    dataset: Dataset | DataSource,
     options: EvaluationOptions | None = None,
     *,
     detections: Mapping[str, Detections] | None = None,
@@ -126,7 +127,8 @@ def evaluate(
         predictions: a model, or a list of models, to run over the images: localizers, names, model files or run
             folders. For images that were already predicted, the results of `freeloc.evaluation.collect.collect`
             for each model.
-        dataset: the images, with or without boxes, as an open dataset or, with models, as the path of one.
+        dataset: the images, with or without boxes, as an open dataset or, with models, as what `open_dataset`
+            opens, such as a path.
         options: options of the metrics; None for the defaults.
         detections: boxes of each detector, keyed by the name shown in tables; required if there are no
             predictions.
@@ -183,7 +185,7 @@ def evaluate(
 
 def _predicted(
     given: Sequence[Predictions | Localizer | str | Path] | Localizer | str | Path,
-    data: Dataset | str | Path,
+    data: Dataset | DataSource,
     detections: Mapping[str, Detections],
     options: DataOptions,
     *,
@@ -203,8 +205,9 @@ def _predicted(
             )
         return predict_for_evaluation(models, data, options, quiet=quiet)
     if not isinstance(data, Dataset) or options:
+        given = describe_value(str(data) if isinstance(data, str | os.PathLike) else data)
         raise ConfigurationError(
-            f"dataset is {str(data)!r}: predictions and detections have the images of an open dataset, so open it "
+            f"dataset is {given}: predictions and detections have the images of an open dataset, so open it "
             "with open_dataset, or pass models instead",
             parameter="dataset",
         )

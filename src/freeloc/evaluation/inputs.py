@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freeloc._validation import check_keywords
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks
@@ -34,7 +35,7 @@ def shown_names(paths: Sequence[Path]) -> list[str]:
 
 
 def open_for_models(
-    data: Dataset | str | Path,
+    data: Dataset | DataSource,
     models: Mapping[str, Sequence[str]],
     options: DataOptions,
     *,
@@ -44,7 +45,7 @@ def open_for_models(
     """Open a dataset with the classes that it and all models have; the log names the others once.
 
     Args:
-        data: the path of a dataset, or an open dataset, which is returned with these classes.
+        data: what `open_dataset` opens, or an open dataset, which is returned with these classes.
         models: the classes of each model, keyed by the name shown in messages.
         options: options of the dataset.
         boxes: whether to read boxes.
@@ -77,7 +78,7 @@ def open_for_models(
 
 def predict_for_evaluation(
     models: Sequence[Localizer | str | Path],
-    data: Dataset | str | Path,
+    data: Dataset | DataSource,
     options: DataOptions,
     *,
     quiet: bool,
@@ -86,7 +87,7 @@ def predict_for_evaluation(
 
     Args:
         models: the models, loaded or by their names or paths; at least one.
-        data: the path of a dataset, or an open dataset.
+        data: what `open_dataset` opens, or an open dataset.
         options: options of the dataset.
         quiet: whether to hide progress.
 

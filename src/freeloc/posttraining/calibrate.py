@@ -13,6 +13,7 @@ from freeloc._class_names import quote_names
 from freeloc._literals import InferencePrecision, Runtime
 from freeloc._typing import Float32Array
 from freeloc._validation import check_arguments
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import Dataset, check_informative
 from freeloc.datasets.training_data import DataOptions
 from freeloc.errors import DatasetError
@@ -41,7 +42,7 @@ __all__ = ["calibrate", "calibrated_path"]
 @check_arguments
 def calibrate(
     model: str | Path,
-    dataset: Dataset | str | Path,
+    dataset: Dataset | DataSource,
     *,
     out: str | Path | None = None,
     force: bool = False,
@@ -60,7 +61,7 @@ def calibrate(
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
         dataset: tagged images that were not used for training, as an open dataset with classes of the model, or
-            the path of one. Boxes are not read.
+            as what `open_dataset` opens, such as a path. Boxes are not read.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
             freeloc, a copy is written to the user's folder of models (``voc20-calibrated`` for ``voc20``). A file
             that is replaced is kept beside as ``model.before-calibration.safetensors``.

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from freeloc._literals import CacheFormat, Padding, Precision, Resize, Runtime, Supervision
 from freeloc._validation import check_keywords, check_value
 from freeloc.datasets.checks.classes import warn_of_untagged
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.open_dataset import open_dataset
 from freeloc.datasets.options import DatasetChecks
@@ -116,8 +117,8 @@ def merge_settings(settings: TrainingSettings | None, options: TrainOptions) -> 
 
 
 def open_inputs(
-    data: Dataset | str | Path,
-    val: Dataset | str | Path | None,
+    data: Dataset | DataSource,
+    val: Dataset | DataSource | None,
     settings: TrainingSettings,
     options: TrainOptions,
     *,

@@ -17,6 +17,7 @@ from typing import Unpack
 
 from freeloc._log import get_logger
 from freeloc._validation import check_arguments
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import Dataset
 from freeloc.errors import ConfigurationError, DatasetError, DatasetOptionError, FreelocError
 from freeloc.inference.localizer import Localizer
@@ -63,11 +64,11 @@ _log = get_logger(__name__)
 
 @check_arguments
 def train(
-    data: Dataset | str | Path,
+    data: Dataset | DataSource,
     out: str | Path,
     settings: TrainingSettings | None = None,
     *,
-    val: Dataset | str | Path | None = None,
+    val: Dataset | DataSource | None = None,
     resume: bool = False,
     quiet: bool = False,
     **options: Unpack[TrainOptions],
@@ -84,10 +85,10 @@ def train(
     best mAP of many epochs is slightly too high; measure the final model on other images.
 
     Args:
-        data: an open dataset, or the path of one.
+        data: an open dataset, or what `open_dataset` opens: a path, a DataFrame, or a dictionary of tags.
         out: the run folder; it must not contain a run unless ``resume`` is True.
         settings: all other settings; None uses the defaults.
-        val: validation images and their labels, as an open dataset or the path of one; boxes are not read. Classes
+        val: validation images and their labels, in the same forms; boxes are not read. Classes
             are matched by name. Images that are training images too are left out.
         resume: whether to continue from the run folder's checkpoint. The model of a finished run is left
             unchanged; its report is written if it is missing.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Unpack
@@ -11,6 +10,7 @@ from freeloc._validation import check_arguments
 from freeloc.datasets.checks.classes import check_chosen, check_classes
 from freeloc.datasets.checks.findings import Finding
 from freeloc.datasets.checks.images import check_duplicates, check_sizes
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.datasets.training_data import DataOptions, open_for_training
 from freeloc.errors import ConfigurationError
@@ -75,7 +75,7 @@ class DatasetReport:
 
 @check_arguments
 def check(
-    data: Dataset | str | os.PathLike[str],
+    data: Dataset | DataSource,
     *,
     other_splits: Sequence[str] = (),
     quiet: bool = False,
@@ -84,7 +84,7 @@ def check(
     """Check that a dataset is ready for training, and look for what will hurt a model.
 
     Args:
-        data: the path of a dataset (`freeloc.datasets.open_dataset.open_dataset`), or an open dataset. Images of
+        data: what `freeloc.datasets.open_dataset.open_dataset` opens, or an open dataset. Images of
             the latter are compared only if it was opened with ``DatasetChecks(for_check=True)``.
         other_splits: further splits of the same dataset, such as "val", that must not contain images that look
             like those of ``data``. Their images are decoded as well.

@@ -13,6 +13,7 @@ from pathlib import Path
 from freeloc._class_names import quote_names
 from freeloc._log import get_logger
 from freeloc.datasets.builder import DatasetBuilder, make_labels
+from freeloc.datasets.data_source import TagsInMemory
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import DatasetFormat, minus_one_error
 from freeloc.datasets.options import OpenOptions
@@ -30,6 +31,7 @@ from freeloc.datasets.tags.folder_layout import (
     check_class_folders,
     split_folders,
 )
+from freeloc.datasets.tags.in_memory import read_in_memory, source_name
 from freeloc.datasets.tags.jsonl_list import read_jsonl
 from freeloc.datasets.tags.parquet_list import read_parquet
 from freeloc.datasets.tags.repeated_rows import merge_repeated_rows
@@ -70,10 +72,29 @@ class TagListFormat(DatasetFormat):
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read the tag list, or all tag lists of a folder."""
         builder = DatasetBuilder(path, options)
-        tables = _read_tables(path, builder)
-        if options.checks.minus_one is not None and tables and all(table.columns is None for table in tables):
+        return self._build_tables(path, _read_tables(path, builder), builder)
+
+    def open_in_memory(self, data: TagsInMemory, options: OpenOptions) -> Dataset:
+        """Read tags in memory like a tag list; file names are relative to the working directory by default."""
+        path = Path(source_name(data))
+        builder = DatasetBuilder(path, options)
+        tables = []
+        try:
+            tables.append(merge_repeated_rows(read_in_memory(data, _source(_Place(path, None), options))))
+        except MalformedFileError as error:
+            builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
+        return self._build_tables(path, tables, builder)
+
+    @classmethod
+    def _build_tables(cls, path: Path, tables: list[TagTable], builder: DatasetBuilder) -> Dataset:
+        """Build the dataset from lists, after recording the problems of each list as a whole."""
+        for table in tables:
+            for problem in table.problems:
+                builder.add_fatal_problem(problem.kind, table.file, table.line, problem.message)
+        minus_one = builder.options.checks.minus_one
+        if minus_one is not None and tables and all(table.columns is None for table in tables):
             raise minus_one_error(path)
-        return self._build(path, tables, builder)
+        return cls._build(path, tables, builder)
 
     @staticmethod
     def _build(path: Path, tables: list[TagTable], builder: DatasetBuilder) -> Dataset:
@@ -148,9 +169,6 @@ def _read_tables(path: Path, builder: DatasetBuilder) -> list[TagTable]:
             tables.append(_read_table(place, builder.options))
         except MalformedFileError as error:
             builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
-    for table in tables:
-        for problem in table.problems:
-            builder.add_fatal_problem(problem.kind, table.file, table.line, problem.message)
     return tables
 
 
@@ -227,9 +245,7 @@ def _metadata(folder: Path) -> list[Path]:
 def _read_table(place: _Place, options: OpenOptions) -> TagTable:
     path = place.path
     if path.is_file():
-        folder = options.images or path.parent
-        minus_one = options.checks.minus_one
-        source = TagSource(path, folder, place.split, options.classes, minus_one, options.tags)
+        source = _source(place, options)
         suffix = path.suffix.lower()
         read = (
             read_parquet if suffix == PARQUET_SUFFIX else read_jsonl if suffix in JSON_SUFFIXES else read_csv
@@ -239,6 +255,17 @@ def _read_table(place: _Place, options: OpenOptions) -> TagTable:
     layout = FolderLayout.read(path, options.wanted_tags(names) or ())
     check_class_folders(layout)
     return _read_class_folders(place, layout.classes, options)
+
+
+def _source(place: _Place, options: OpenOptions) -> TagSource:
+    return TagSource(
+        place.path,
+        options.images or place.path.parent,
+        place.split,
+        options.classes,
+        options.checks.minus_one,
+        options.tags,
+    )
 
 
 def _read_class_folders(place: _Place, classes: tuple[Path, ...], options: OpenOptions) -> TagTable:

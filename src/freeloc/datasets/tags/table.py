@@ -53,10 +53,10 @@ def read_table(
         DatasetError: −1 could mean absent or unknown.
     """
     header = list(names)
+    check_names(header, source.file, line)
     source = replace(source, classes=source.wanted(names))
     if FILE not in header:
         _name_file_column(header, [record for _, record in records], source, line)
-    check_names(header, source.file, line)
     if TAGS not in header and set(header) <= {FILE, SPLIT}:
         reason = "the header has neither a column 'tags' nor one column per class: add one of them"
         raise MalformedFileError(source.file, line, reason)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from freeloc._literals import PretrainingBackbone, PretrainingSchedule
 from freeloc._validation import check_arguments, check_keywords
+from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import PRESENT, Dataset
 from freeloc.datasets.training_data import DataOptions, open_for_training
 from freeloc.errors import ConfigurationError, DatasetError, OutputError, TrainingError
@@ -124,7 +125,7 @@ class PretrainingFiles:
 
 @check_arguments
 def pretrain(
-    data: Dataset | str | Path,
+    data: Dataset | DataSource,
     out: str | Path,
     settings: PretrainingSettings | None = None,
     *,
@@ -144,7 +145,8 @@ def pretrain(
     Started by torchrun, processes share each batch, one GPU per process if there are any.
 
     Args:
-        data: an open dataset, or the path of one; every image must have exactly one class.
+        data: an open dataset, or what `open_dataset` opens, such as a path; every image must have exactly one
+            class.
         out: the weight file to write, with the suffix .safetensors.
         settings: all other settings; None uses the defaults.
         resume: whether to continue from the checkpoint beside ``out``. A finished weight file is left
@@ -188,7 +190,7 @@ def pretrain(
                 return _pretrain(dataset, targets, files, settings, processes, resume=resume, stages=stages)
 
 
-def _open(data: Dataset | str | Path, options: Mapping[str, Any], *, quiet: bool) -> Dataset:
+def _open(data: Dataset | DataSource, options: Mapping[str, Any], *, quiet: bool) -> Dataset:
     if not isinstance(data, Dataset):
         dataset = open_for_training(data, quiet=quiet, **options)
         if not quiet:
