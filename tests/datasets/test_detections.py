@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeloc.datasets import DataProblems, Dataset, DatasetChecks, Sample, open_dataset
+from freeloc.datasets import (
+    DataProblems,
+    Dataset,
+    DatasetChecks,
+    Sample,
+    TagReport,
+    TagRules,
+    open_dataset,
+)
 from freeloc.datasets.coco.reader import read_ids
 from freeloc.datasets.dataset import AnnotatedBox
 from freeloc.datasets.detections import read_detections
-from freeloc.errors import FreelocError
+from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.geometry.size import Size
 from freeloc.metrics import Detections
 
@@ -48,6 +57,26 @@ def problems(path: Path, found_in: Dataset, **options: Any) -> list[tuple[str, i
     assert "leaving images out does not help" in str(caught.value)
     assert caught.value.parameter is None
     return [(problem.file.name, problem.line, problem.message) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_refused"),
+    [
+        (TagRules(fold_case=True), True),
+        (TagRules(aliases={"puppy": "dog"}), True),
+        (TagRules(min_images=1), True),
+        (TagRules(untagged="unknown"), False),
+    ],
+)
+def test_classes_that_options_changed_are_refused(tmp_path: Path, rules: TagRules, is_refused: bool) -> None:
+    """Detections may refer to classes by their names or numbers as the dataset has them."""
+    data = replace(dataset("1.jpg"), tags=TagReport(rules, (), {}, None))
+    file = write(tmp_path / "found.json", result(1, "dog"))
+    if is_refused:
+        with pytest.raises(ConfigurationError, match="open it without aliases, fold_case and min_images"):
+            read_detections(file, data)
+    else:
+        assert len(read_detections(file, data).boxes) == 1
 
 
 # --- COCO results -----------------------------------------------------------------------------------------

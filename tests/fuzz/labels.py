@@ -121,7 +121,23 @@ def draw_options(rng: Random, path: Path) -> dict[str, Any]:
         "images": rng.choice((path, path.parent)) if rng.random() < 0.05 and path.parent.is_dir() else None,
         "skip_bad": rng.random() < 0.6,
         "checks": checks,
+        **_draw_tag_options(rng),
     }
+
+
+def _draw_tag_options(rng: Random) -> dict[str, Any]:
+    """Return the options that say how tags become classes, mostly none."""
+    options: dict[str, Any] = {}
+    if rng.random() < 0.1:
+        one, *others = [*draw_classes(rng), *rng.sample(ODD_TEXTS, 2)]
+        options["aliases"] = {one: others[::2], "": others[1::2]}
+    if rng.random() < 0.1:
+        options["fold_case"] = True
+    if rng.random() < 0.1:
+        options["min_images"] = rng.randrange(4)
+    if rng.random() < 0.1:
+        options["untagged"] = "unknown"
+    return options
 
 
 def _draw_split(rng: Random, path: Path) -> str | None:

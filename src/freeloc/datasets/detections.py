@@ -24,7 +24,7 @@ from freeloc.datasets.voc.results import (
     is_results_name,
     read_detection_rows,
 )
-from freeloc.errors import DatasetError, MalformedFileError
+from freeloc.errors import ConfigurationError, DatasetError, MalformedFileError
 from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
 from freeloc.io.folders import expand_user
@@ -76,6 +76,7 @@ def read_detections(
     Raises:
         DataProblems: lines or records cannot be read, or refer to an unknown image or class.
         DatasetError: there are no results at ``path``, or they are in an unsupported format.
+        ConfigurationError: the dataset was opened with options that change its classes, such as ``aliases``.
 
     Example:
         >>> from freeloc.datasets import open_dataset
@@ -86,6 +87,13 @@ def read_detections(
     """
     results = expand_user(path)
     check_exists(results, "detector's results")
+    rules = None if dataset.tags is None else dataset.tags.rules
+    if rules is not None and (rules.renames or rules.min_images):
+        raise ConfigurationError(
+            f"the classes of {dataset.name} are not those to which detections refer: open it without aliases, "
+            "fold_case and min_images",
+            parameter="dataset",
+        )
     problems = ProblemList(results)
     if results.is_dir() or is_results_name(results.name, "det"):
         rows = read_detection_rows(find_results_files(results, "det", dataset.classes), problems)
