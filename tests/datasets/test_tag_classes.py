@@ -350,6 +350,10 @@ def test_what_happened_is_said(tmp_path: Path, pictures: Path, caplog: pytest.Lo
     open_dataset(file, aliases={"dog": ["hound"]}, checks=FAST)
     assert "none of the aliases occurs among the tags" in caplog.text
     caplog.clear()
+    # The tags of classes that are not chosen are not read, but they occur.
+    open_dataset(file, aliases={"hound": ["puppy"]}, classes=["dog"], checks=FAST)
+    assert "none of the aliases" not in caplog.text
+    caplog.clear()
     assert open_dataset(file, checks=FAST).tags is None
     assert caplog.text == ""
 

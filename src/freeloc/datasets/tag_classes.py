@@ -43,6 +43,7 @@ class TagClasses:
     def __init__(self, path: Path, options: OpenOptions) -> None:
         self._path = path
         self._options = options
+        self._known: tuple[str, ...] = ()
         self._chosen: tuple[str, ...] | None = None
         self._missing: frozenset[str] = frozenset()
         self._left_out: Counter[str] = Counter()
@@ -63,6 +64,7 @@ class TagClasses:
             ConfigurationError: none of the chosen classes is known or, for training, one seems to be misspelled.
         """
         chosen, rules, checks = self._options.classes, self._options.tags, self._options.checks
+        self._known = tuple(known)
         if chosen is None:
             return tuple(known)
         keys: dict[str, str] = {}
@@ -123,15 +125,15 @@ class TagClasses:
         for tag, name, count in zip(tags, names, images.tolist(), strict=True):
             if name is not None and name not in indices and count:
                 self._left_out[tag] += count
+        counts = zip(tags, images.tolist(), names, strict=True)
         knows_all = self._options.classes is None or rules.untagged == "unknown"
+        used = set(map(rules.fold, self._known or tags))
         self.report = TagReport(
             rules,
-            tuple(
-                TagCount(tag, count, name if name in indices else None)
-                for tag, name, count in zip(tags, names, images.tolist(), strict=True)
-            ),
-            dict(zip(classes, totals.tolist(), strict=True)),
-            int((untagged & counted).sum()) if knows_all else None,
+            tuple(TagCount(tag, count, name if name in indices else None) for tag, count, name in counts),
+            classes=dict(zip(classes, totals.tolist(), strict=True)),
+            untagged=int((untagged & counted).sum()) if knows_all else None,
+            unused_aliases=tuple(alias for alias in rules.aliases if alias not in used),
         )
         kept = [index for index, name in enumerate(classes) if name not in self.report.rare]
         return _select(read, classes, kept)

@@ -35,12 +35,14 @@ class TagReport:
             missing.
         classes: the classes before those with too few images were left out, with their numbers of images.
         untagged: number of images without any tag; None if it is not known, because classes were chosen.
+        unused_aliases: aliases that are no tag of the dataset.
     """
 
     rules: TagRules
     tags: tuple[TagCount, ...]
     classes: dict[str, int]
     untagged: int | None
+    unused_aliases: tuple[str, ...] = ()
 
     @property
     def by_images(self) -> tuple[TagCount, ...]:
@@ -61,12 +63,6 @@ class TagReport:
             if tag.class_name is not None:
                 groups[tag.class_name].append(tag)
         return {name: tuple(tags) for name, tags in groups.items() if any(tag.name != name for tag in tags)}
-
-    @property
-    def unused_aliases(self) -> tuple[str, ...]:
-        """The aliases that no image has as a tag."""
-        used = {self.rules.fold(tag.name) for tag in self.tags}
-        return tuple(alias for alias in self.rules.aliases if alias not in used)
 
     @property
     def left_out_by_aliases(self) -> tuple[TagCount, ...]:
