@@ -12,7 +12,13 @@ from freeloc._class_names import check_class_names
 from freeloc._validation import check_arguments, check_keywords
 from freeloc.datasets.data_source import DataFrame, DataSource, TagsInMemory
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.formats import FORMATS, ancestors_error, detect_format, minus_one_error
+from freeloc.datasets.formats import (
+    FORMATS,
+    DatasetFormat,
+    ancestors_error,
+    detect_format,
+    minus_one_error,
+)
 from freeloc.datasets.options import DatasetChecks, OpenOptions
 from freeloc.datasets.tag_options import TagOptions, read_rules
 from freeloc.errors import ConfigurationError, DatasetOptionError, MissingDatasetError
@@ -82,8 +88,11 @@ def open_dataset(
     """
     check_keywords("open_dataset", tag_options, _keywords())
     chosen = None if format == "auto" else FORMATS.get(format, parameter="format")
-    root = path if isinstance(path, Mapping | DataFrame) else expand_user(path)
-    if isinstance(root, Path):
+    reader: DatasetFormat | None
+    if isinstance(path, Mapping | DataFrame):
+        root, reader = _in_memory(path, format)
+    else:
+        root, reader = expand_user(path), None
         check_exists(root, "dataset")
     folder = None if images is None else expand_user(images)
     if folder is not None and not folder.is_dir():
@@ -103,9 +112,8 @@ def open_dataset(
         checks=checks or DatasetChecks(),
         tags=read_rules(tag_options),
     )
-    if not isinstance(root, Path):
-        return _open_in_memory(root, format, options)
-    reader = detect_format(root) if chosen is None else chosen()
+    if reader is None:
+        reader = detect_format(root) if chosen is None else chosen()
     if options.checks.minus_one is not None and not reader.reads_minus_one:
         raise minus_one_error(root)
     if options.checks.ancestors and not reader.reads_ancestors:
@@ -113,14 +121,16 @@ def open_dataset(
     return reader.open(root, options)
 
 
-def _open_in_memory(data: TagsInMemory, format_: str, options: OpenOptions) -> Dataset:
-    from freeloc.datasets.tags.reader import TagListFormat
+def _in_memory(data: TagsInMemory, format_: str) -> tuple[Path, DatasetFormat]:
+    """Return the name of tags in memory, in place of a path, and their reader."""
+    from freeloc.datasets.tags.in_memory import source_name
+    from freeloc.datasets.tags.reader import InMemoryFormat
 
     if format_ not in ("auto", "tags"):
         raise ConfigurationError(
             f"format is {format_!r}, but tags in memory are a tag list: omit it", parameter="format"
         )
-    return TagListFormat().open_in_memory(data, options)
+    return Path(source_name(data)), InMemoryFormat(data)
 
 
 def _keywords() -> list[str]:

@@ -31,14 +31,14 @@ from freeloc.datasets.tags.folder_layout import (
     check_class_folders,
     split_folders,
 )
-from freeloc.datasets.tags.in_memory import read_in_memory, source_name
+from freeloc.datasets.tags.in_memory import read_in_memory
 from freeloc.datasets.tags.jsonl_list import read_jsonl
 from freeloc.datasets.tags.parquet_list import read_parquet
 from freeloc.datasets.tags.repeated_rows import merge_repeated_rows
 from freeloc.datasets.tags.rows import TagRow, TagSource, TagTable
 from freeloc.errors import DatasetError, DatasetOptionError, MalformedFileError
 
-__all__ = ["ClassFoldersFormat", "TagListFormat"]
+__all__ = ["ClassFoldersFormat", "InMemoryFormat", "TagListFormat"]
 
 _log = get_logger(__name__)
 
@@ -74,17 +74,6 @@ class TagListFormat(DatasetFormat):
         builder = DatasetBuilder(path, options)
         return self._build_tables(path, _read_tables(path, builder), builder)
 
-    def open_in_memory(self, data: TagsInMemory, options: OpenOptions) -> Dataset:
-        """Read tags in memory like a tag list; file names are relative to the working directory by default."""
-        path = Path(source_name(data))
-        builder = DatasetBuilder(path, options)
-        tables = []
-        try:
-            tables.append(merge_repeated_rows(read_in_memory(data, _source(_Place(path, None), options))))
-        except MalformedFileError as error:
-            builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
-        return self._build_tables(path, tables, builder)
-
     @classmethod
     def _build_tables(cls, path: Path, tables: list[TagTable], builder: DatasetBuilder) -> Dataset:
         """Build the dataset from lists, after recording the problems of each list as a whole."""
@@ -113,6 +102,31 @@ class TagListFormat(DatasetFormat):
             _add_row(row, labels, builder)
         title = path.stem if path.is_file() else path.resolve().name
         return builder.build(f"{title} {options.split or ''}".strip(), classes)
+
+
+class InMemoryFormat(TagListFormat):
+    """Format of tags in memory, which are read like a tag list.
+
+    File names are relative to the working directory, unless the caller specifies a folder.
+
+    Args:
+        data: a dictionary or a DataFrame.
+    """
+
+    def __init__(self, data: TagsInMemory) -> None:
+        self._data = data
+
+    def open(self, path: Path, options: OpenOptions) -> Dataset:
+        """Read the tags; the path only stands for them in messages."""
+        builder = DatasetBuilder(path, options)
+        tables = []
+        try:
+            tables.append(
+                merge_repeated_rows(read_in_memory(self._data, _source(_Place(path, None), options)))
+            )
+        except MalformedFileError as error:
+            builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
+        return self._build_tables(path, tables, builder)
 
 
 class ClassFoldersFormat(TagListFormat):
