@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from freeloc.datasets import AnnotatedBox, DataProblems, Dataset, DatasetBuilder, OpenOptions
+from freeloc.datasets import AnnotatedBox, DataProblems, Dataset, DatasetBuilder, OpenOptions, TagRules
 from freeloc.datasets.annotated_images import AnnotatedImage, ImageObject, build_dataset, names_in
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.errors import DatasetOptionError
@@ -53,6 +53,19 @@ def test_boxes_keep_their_flags_and_order(tmp_path: Path) -> None:
 def test_without_any_box_the_boxes_are_unknown(tmp_path: Path) -> None:
     data = build(image(tmp_path, objects=(ImageObject("dog"),)), boxes=True)
     assert [sample.boxes for sample in data] == [None]
+
+
+def test_a_tag_needs_a_box_of_its_class_under_any_name(tmp_path: Path) -> None:
+    objects = (ImageObject("dog", 9, (1, 2, 3, 4)),)
+    rules = TagRules(aliases={"gnu": "dog", "cat": ""}, untagged="unknown")
+    tagged = image(tmp_path, tags=("gnu", "cat"), objects=objects, size=Size(40, 30))
+    (sample,) = build(tagged, boxes=True, tags=rules)
+    assert (sample.labels.tolist(), sample.boxes) == ([1], (AnnotatedBox(0, 1, 2, 3, 4),))
+    other = image(tmp_path, tags=("cat",), objects=objects, size=Size(40, 30))
+    with pytest.raises(DataProblems, match="there is no box of 'cat'"):
+        build(other, boxes=True, tags=TagRules(untagged="unknown"))
+    chosen = build(other, boxes=True, classes=("dog",), tags=TagRules(untagged="unknown"))
+    assert chosen.labels.tolist() == [[1]]
 
 
 def test_a_box_outside_its_image_is_a_problem_on_its_line(tmp_path: Path) -> None:

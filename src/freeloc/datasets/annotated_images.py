@@ -14,6 +14,7 @@ from freeloc._class_names import quote_names
 from freeloc.datasets.annotated_box import AnnotatedBox
 from freeloc.datasets.builder import DatasetBuilder, SampleDraft, make_labels
 from freeloc.datasets.dataset import Dataset
+from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.split_rows import select_rows
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.geometry.box import Corners
@@ -139,12 +140,20 @@ def _add_image(image: AnnotatedImage, labels: dict[str, int], builder: DatasetBu
     )
     if builder.options.boxes:
         _add_boxes(sample, image, labels, builder)
-        boxed = {item.name for item in image.objects if item.corners is not None}
-        without = sorted((present & labels.keys()) - boxed)
+        without = _without_box(image, present & labels.keys(), builder.options)
         if without and not image.problems:
             names = quote_names(without)
             message = f"there is no box of {names}: draw one, remove the tag, or choose other classes"
             builder.add_problem(sample, "bad_value", message)
+
+
+def _without_box(image: AnnotatedImage, present: set[str], options: OpenOptions) -> list[str]:
+    """Return the names of present classes of which the image has no box."""
+    rules, wanted = options.tags, options.wanted_tags(present)
+    boxed = {"", *(rules.key(item.name) for item in image.objects if item.corners is not None)}
+    return sorted(
+        name for name in present if rules.key(name) not in boxed and (wanted is None or name in wanted)
+    )
 
 
 def _add_boxes(

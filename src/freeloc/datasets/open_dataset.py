@@ -42,7 +42,7 @@ def open_dataset(
     checks: DatasetChecks | None = None,
     **tag_options: Unpack[TagOptions],
 ) -> Dataset:
-    """Open a dataset: a VOC devkit, a COCO file, a tag list, a file of a label tool, tags in memory, or another format.
+    """Open a dataset: a VOC devkit, COCO file, tag list, file of a label tool, tags in memory, or another format.
 
     All problems of the dataset are found before any long computation starts, and are reported together.
 
