@@ -135,7 +135,7 @@ class TagClasses:
             untagged=int((untagged & counted).sum()) if knows_all else None,
             unused_aliases=tuple(alias for alias in rules.aliases if alias not in used),
         )
-        kept = [index for index, name in enumerate(classes) if name not in self.report.rare]
+        kept = [index for index, count in enumerate(totals.tolist()) if count >= rules.min_images]
         return _select(read, classes, kept)
 
     def log(self, classes: Sequence[str], images: int) -> None:
