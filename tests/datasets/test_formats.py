@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from freeloc.datasets import FORMATS, DatasetFormat
+from freeloc.datasets import FORMATS, Dataset, DatasetFormat, OpenOptions, open_dataset
+from freeloc.errors import ConfigurationError
 from tests.packages import write_package
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
@@ -29,6 +30,26 @@ def test_built_in_formats_are_classes_with_a_layout(name: str) -> None:
     kind = FORMATS.get(name)
     assert issubclass(kind, DatasetFormat)
     assert kind.layout
+
+
+def test_a_format_that_ignores_the_rules_for_tags_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OwnFormat(DatasetFormat):
+        layout = "own: a file *.own"
+
+        def detect(self, path: Path) -> bool:
+            return path.suffix == ".own"
+
+        def open(self, path: Path, options: OpenOptions) -> Dataset:
+            return Dataset("own", ("dog",), ())
+
+    monkeypatch.setitem(FORMATS._registered, "own", OwnFormat)
+    (tmp_path / "a.own").touch()
+    assert open_dataset(tmp_path / "a.own").classes == ("dog",)
+    with pytest.raises(ConfigurationError, match="does not use DatasetBuilder, .*: omit them") as caught:
+        open_dataset(tmp_path / "a.own", fold_case=True)
+    assert caught.value.parameter == "fold_case"
 
 
 @pytest.fixture

@@ -118,7 +118,14 @@ def open_dataset(
         raise minus_one_error(root)
     if options.checks.ancestors and not reader.reads_ancestors:
         raise ancestors_error(root)
-    return reader.open(root, options)
+    dataset = reader.open(root, options)
+    if dataset.tags is None and not options.tags.is_default:
+        raise ConfigurationError(
+            f"the format of {root} does not use DatasetBuilder, which applies aliases, fold_case, min_images and "
+            "untagged: omit them",
+            parameter=next(iter(tag_options)),
+        )
+    return dataset
 
 
 def _in_memory(data: TagsInMemory, format_: str) -> tuple[Path, DatasetFormat]:
