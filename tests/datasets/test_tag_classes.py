@@ -162,7 +162,7 @@ def test_labels_are_those_of_renamed_rows(
     for labels, has, may in zip(data.labels, present, doubtful, strict=True):
         untagged = unknown and not has and not may
         for name, label in zip(names, labels, strict=True):
-            missing = untagged or name in may or (known and name not in known)
+            missing = untagged or name in may or name not in known
             assert label == (1 if name in has else 0 if missing else -1)
 
 
