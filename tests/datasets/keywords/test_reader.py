@@ -66,6 +66,33 @@ def test_with_ancestors_every_level_is_a_tag(album: Path) -> None:
     assert (data.labels != 0).all()
 
 
+def test_keywords_become_the_classes_of_which_they_are_aliases(album: Path) -> None:
+    images(album, "other.jpg")
+    (album / "other.xmp").write_bytes(apple_photos("animals"))
+    data = opened(
+        album, aliases={"animal": ["Animals"]}, fold_case=True, classes=["animal", "DOG"], untagged="unknown"
+    )
+    labels = {sample.path.name: tuple(sample.labels) for sample in data}
+    assert labels == {
+        "apple.png": (-1, -1),
+        "digikam.jpg": (-1, 1),
+        "embedded.jpg": (-1, -1),
+        "lightroom.JPG": (-1, 1),
+        "other.jpg": (1, -1),
+        "untagged.jpg": (0, 0),
+    }
+    (album / "other.xmp").write_bytes(apple_photos("Animals"))
+    data = opened(album, aliases={"animal": ["Animals"]}, classes=["animal"])
+    assert [(sample.path.name, int(sample.labels[0])) for sample in data] == [
+        ("apple.png", -1),
+        ("digikam.jpg", 0),
+        ("embedded.jpg", 0),
+        ("other.jpg", 1),
+        ("lightroom.JPG", 0),
+        ("untagged.jpg", -1),
+    ]
+
+
 def test_a_level_that_other_images_have_as_their_keyword_is_unknown(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
     (tmp_path / "a.xmp").write_bytes(digikam("Animals"))

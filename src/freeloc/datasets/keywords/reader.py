@@ -102,12 +102,10 @@ def _row(
     """Return the tags of an image: its keywords and, if requested, the levels above them."""
     above = [level for keyword in keywords.paths for level in ancestors(keyword)]
     tags = _names((*keywords.paths, *above) if options.checks.ancestors else keywords.paths)
+    levels = _names(level for level in above if level in used)
     # A class that is not chosen must not be listed as left out, because the image does not have it as a keyword.
-    unknown = [
-        name
-        for name in _names(level for level in above if level in used)
-        if name not in tags and (options.classes is None or name in options.classes)
-    ]
+    wanted = options.wanted_tags(levels)
+    unknown = [name for name in levels if name not in tags and (wanted is None or name in wanted)]
     return TagRow(
         file=keywords.image,
         line=None,
