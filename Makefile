@@ -36,7 +36,7 @@ $(VENV)/base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[formats,masks,parquet,video,timm,int8,caffe,reproduce,demo]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[formats,masks,parquet,video,timm,int8,caffe,reproduce,demo,onnx]' --group dev
 	@touch $@
 
 $(VENV)/demo: $(VENV)/base

@@ -37,6 +37,7 @@ from .errors import (
 from .evaluation.collect import collect as collect
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.options import EvaluationOptions as EvaluationOptions
+from .export.export_model import export_model as export_model
 from .geometry.box import Box as Box
 from .inference.localizer import Localizer as Localizer
 from .inference.options import LocalizerOptions as LocalizerOptions

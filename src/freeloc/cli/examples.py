@@ -43,6 +43,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "freeloc quantize run my-images",
         "freeloc quantize run @images.txt --out small.safetensors",
     ),
+    "export": (
+        "freeloc export voc20 --onnx voc20.onnx",
+        "freeloc export run --onnx small.onnx --preset fast --size 640x480",
+    ),
     "models": (
         "freeloc models",
         "freeloc models --benchmark",

@@ -46,6 +46,7 @@ __all__ = [
     "complete_model",
     "parse_numbers",
     "parse_scales",
+    "parse_size",
     "read_classes",
 ]
 
@@ -333,6 +334,22 @@ def parse_scales(text: str | None) -> tuple[float, ...] | None:
             "scales is empty: specify at least one scale, such as 1.0", parameter="scales"
         )
     return scales
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Parse the width and height of an image, such as ``"640x480"``; return None if the text is None.
+
+    Raises:
+        ConfigurationError: the text is not of this form.
+    """
+    if text is None:
+        return None
+    width, times, height = text.lower().replace("×", "x").partition("x")
+    if not (times and width.isdecimal() and height.isdecimal()):
+        raise ConfigurationError(
+            f"size is {text!r}: write width and height in pixels like 640x480", parameter="size"
+        )
+    return int(width), int(height)
 
 
 def parse_numbers(text: str, number: type[Number], parameter: str, example: str) -> tuple[Number, ...]:

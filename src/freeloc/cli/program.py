@@ -20,6 +20,7 @@ from freeloc.cli.demo import demo
 from freeloc.cli.evaluate import evaluate
 from freeloc.cli.evolution import evolution
 from freeloc.cli.examples import epilog
+from freeloc.cli.export import export
 from freeloc.cli.interrupts import INTERRUPTED, end_at_once, raise_interrupts, was_interrupted
 from freeloc.cli.models import models
 from freeloc.cli.predict import predict
@@ -48,6 +49,7 @@ _AFTER_INTERRUPT = {
     "pretrain": "; nothing was stored",
     "quantize": "; the model is unchanged",
     "calibrate": "; the model is unchanged",
+    "export": "; nothing was written",
 }
 """What has been stored or left unchanged when a command is interrupted before it knows more; appended to the
 command's message, unless the exception itself says more."""
@@ -223,6 +225,7 @@ for command in (
     check,
     calibrate,
     quantize,
+    export,
     models,
     reproduce,
     pretrain,

@@ -14,9 +14,9 @@ from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import REFERENCE_SIDE, Size
 from freeloc.images.decode import ImageSource, open_reduced
 
-__all__ = ["load_canvases", "load_for_scale", "make_canvas", "make_canvases"]
+__all__ = ["REDUCING_GAP", "load_canvases", "load_for_scale", "make_canvas", "make_canvases"]
 
-_REDUCING_GAP = 3.0
+REDUCING_GAP = 3.0
 """Pillow's ``reducing_gap``: an image whose sides are more than six times as long as those of its canvas is first
 reduced by an integer factor. This reduces the resizing time to a third, and changes the result by a quarter of a
 gray level on average."""
@@ -132,4 +132,4 @@ def _make(image: Image.Image, grid: Grid, pad_color: tuple[int, int, int]) -> Ui
 def _resize(image: Image.Image, size: Size) -> Image.Image:
     if image.size == (size.width, size.height):
         return image
-    return image.resize((size.width, size.height), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    return image.resize((size.width, size.height), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
