@@ -66,7 +66,7 @@ class ImageAxis:
         return cls(length.graph, length, longest, lattice)
 
     def lattice_positions(self) -> Value:
-        """Return the image coordinates of the rows or columns of the lattice, a float32 vector."""
+        """Return the image coordinates of the rows or columns of the lattice, a float64 vector."""
         return _fractions(self.lattice, self.length)
 
     def at_scale(self, pyramid: Pyramid, scale: float, layout: CellLayout) -> ScaleAxis:
@@ -122,24 +122,26 @@ def _resized(length: Value, longest: Value, target: int) -> Value:
 
 
 def _fractions(count: Value, length: Value) -> Value:
-    """Return the centers of ``count`` equal parts of a length, a float32 vector."""
+    """Return the centers of ``count`` equal parts of a length, a float64 vector."""
     doubled = (count.graph.arange(count) * 2 + 1) * length
-    return doubled.cast(np.float32) / (count * 2).cast(np.float32)
+    return doubled.cast(np.float64) / (count * 2).cast(np.float64)
 
 
 def hat_weights(positions: Value, count: Value) -> Value:
     """Return the weights of `freeloc.geometry.interpolation.linear_weights`.
 
     Args:
-        positions: (N,) float32 positions at which to interpolate between 0, 1, …, ``count`` − 1.
+        positions: (N,) float64 positions at which to interpolate between 0, 1, …, ``count`` − 1.
         count: number of samples, an int64 scalar.
 
     Returns:
         (N, count) float32.
     """
-    clipped = positions.or_larger(0).or_smaller((count - 1).cast(np.float32))
-    samples = positions.graph.arange(count).cast(np.float32)
-    return (1 - (clipped.with_axes(1) - samples).map("Abs")).or_larger(0)
+    # Beyond the outermost samples, maps are constant, and must stay so exactly: of equal maxima, the one nearest the
+    # center of the image is the point.
+    clipped = positions.or_larger(0).or_smaller((count - 1).cast(np.float64))
+    samples = positions.graph.arange(count).cast(np.float64)
+    return (1 - (clipped.with_axes(1) - samples).map("Abs")).or_larger(0).cast(np.float32)
 
 
 def _padded_side(content: Value, square: int, pyramid: Pyramid, layout: CellLayout) -> Value:

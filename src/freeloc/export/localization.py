@@ -156,16 +156,13 @@ def _highest_points(maps: Value, axes: tuple[ImageAxis, ImageAxis]) -> Value:
     """Return the (K, 2) x and y of the maxima of maps; of equal maxima, that of the one nearest the center."""
     ys, xs = (axis.lattice_positions() for axis in axes)
     offsets = [
-        positions - axis.length.cast(np.float32) / 2 for positions, axis in zip((ys, xs), axes, strict=True)
+        positions - axis.length.cast(np.float64) / 2 for positions, axis in zip((ys, xs), axes, strict=True)
     ]
-    distances = (offsets[0] * offsets[0]).with_axes(1) + offsets[1] * offsets[1]
+    distances = ((offsets[0] * offsets[0]).with_axes(1) + offsets[1] * offsets[1]).cast(np.float32)
     is_highest = maps.equals(maps.reduce("Max", 1, 2, keepdims=True))
     candidates = is_highest.where(distances, maps.graph.constant(np.float32(_FAR)))
     best = maps.graph.op("ArgMin", candidates.flat(1), dtype=np.int64, axis=1, keepdims=0)
-    cols = axes[1].lattice
-    rows = best // cols
-    return maps.graph.op(
-        "Concat",
-        *(values.take(index, 0).with_axes(1) for values, index in ((xs, best - rows * cols), (ys, rows))),
-        axis=1,
-    )
+    rows = best // axes[1].lattice
+    cols = best - rows * axes[1].lattice
+    points = [positions.cast(np.float32).take(index, 0) for positions, index in ((xs, cols), (ys, rows))]
+    return maps.graph.op("Concat", *(values.with_axes(1) for values in points), axis=1)

@@ -2,7 +2,7 @@
 
 ONNX has an operator for this, Resize with antialiasing, but ONNX Runtime's differs from Pillow by up to 13 gray
 levels near the edges of an image. Pillow computes the weights of a triangle filter as integers of 22 bits, applies
-them first along rows and then along columns, and rounds to 8 bits after each. The same is done here. The
+them along one axis and then along the other, and rounds to 8 bits after each. The same is done here. The
 distances between the centers of pixels are fractions, all with the same denominator, which is left out. Sums are
 divided in floating point, because not all runtimes round the quotients of integers correctly.
 """
@@ -39,9 +39,25 @@ def resize(image: Value, size: tuple[Value, Value], target: tuple[Value, Value])
     factors = (_reduction(size[0], target[0]), _reduction(size[1], target[1]))
     is_reduced = (factors[0] * factors[1] - 1).cast(np.bool_)
     (reduced,) = image.graph.choose(is_reduced, lambda: (_reduce(image, size, factors),), lambda: (image,))
-    for axis in (1, 0):
-        reduced = _resize_axis(reduced, axis, size[axis], factors[axis], target[axis])
-    return reduced
+    removed = [
+        _divided(length, factor) - goal for length, factor, goal in zip(size, factors, target, strict=True)
+    ]
+    is_down_first = (removed[1] * 2).or_larger(0).is_less(removed[0])
+
+    def along(*axes: int) -> tuple[Value]:
+        resized = reduced
+        for axis in axes:
+            resized = _resize_axis(resized, axis, size[axis], factors[axis], target[axis])
+        return (resized,)
+
+    # So does Pillow 13: it starts with the rows if it removes more than twice as many of them as of the columns.
+    (resized,) = image.graph.choose(is_down_first, lambda: along(0, 1), lambda: along(1, 0))
+    return resized
+
+
+def _divided(length: Value, factor: Value) -> Value:
+    """Return a length divided by a factor, rounded up."""
+    return (length + factor - 1) // factor
 
 
 def _reduction(length: Value, target: Value) -> Value:
@@ -53,7 +69,7 @@ def _reduce(image: Value, size: tuple[Value, Value], factors: tuple[Value, Value
     """Replace blocks of pixels by their mean; the blocks at the end of an axis may be smaller."""
     graph = image.graph
     pairs = list(zip(size, factors, strict=True))
-    counts = [(length + factor - 1) // factor for length, factor in pairs]
+    counts = [_divided(length, factor) for length, factor in pairs]
     missing = [count * factor - length for count, (length, factor) in zip(counts, pairs, strict=True)]
     sides = [
         (length - graph.arange(count) * factor).or_smaller(factor)
@@ -89,7 +105,7 @@ def _resize_axis(image: Value, axis: int, length: Value, factor: Value, target: 
     starts = (centers - reach + spread) // (spread * 2)
     taps = graph.arange((reach + spread * 2 - 1) // (spread * 2) * 2 + 1)
     indices = starts.with_axes(1) + taps
-    inside = indices.or_larger(0).or_smaller((length - 1) // factor)
+    inside = indices.or_larger(0).or_smaller(_divided(length, factor) - 1)
     distances = ((inside * 2 + 1) * spread - centers.with_axes(1)).map("Abs")
     heights = (reach - distances).or_larger(0) * indices.equals(inside).cast(np.int64)
     shares = heights.cast(np.float64) / heights.reduce("Sum", 1, keepdims=True).cast(np.float64)

@@ -1,0 +1,158 @@
+"""Exported graphs in ONNX Runtime, compared with a localizer in float32."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from freeloc._typing import Uint8Array
+from freeloc.export.axis import ImageAxis
+from freeloc.export.graph import Graph
+from freeloc.export.localization import Computation, _highest_points, build_graph
+from freeloc.export.network import convert_network
+from freeloc.geometry.size import Size
+from freeloc.inference import fusion
+from freeloc.inference.localizer import Localizer
+from freeloc.inference.options import LocalizerOptions
+from freeloc.inference.presets import ScalePlan
+from freeloc.inference.score_map import fusion_lattice
+from freeloc.models.model import Model
+from tests.export.small_model import SmallBackbone, small_model
+
+SIZES = [
+    *((500, 375), (375, 500), (333, 500), (97, 61), (641, 480), (50, 700), (1, 300), (17, 17), (501, 499)),
+    *((1511, 1011), (640, 2), (1024, 768)),
+]
+BACKBONE = SmallBackbone()
+MODEL = small_model(BACKBONE)
+
+
+@pytest.fixture(scope="module")
+def computation() -> Computation:
+    header = MODEL.header
+    localizer = Localizer.from_model(MODEL, BACKBONE)
+    return Computation(
+        convert_network(BACKBONE, MODEL.head),
+        ScalePlan(header.scales),
+        header.pyramid,
+        BACKBONE.layout,
+        BACKBONE.pad_color,
+        header.pooling,
+        localizer.decision,
+    )
+
+
+def a_photo(width: int, height: int) -> Uint8Array:
+    """Blotches of color, which differ from place to place like those of a photo."""
+    random = np.random.default_rng(width * 10_000 + height)
+    coarse = random.integers(0, 256, (height // 40 + 2, width // 40 + 2, 3))
+    rows = np.arange(height)[:, None] // 40
+    cols = np.arange(width)[None] // 40
+    noise = random.integers(-20, 21, (height, width, 3))
+    return np.clip(coarse[rows, cols] + noise, 0, 255).astype(np.uint8)
+
+
+def session_of(computation: Computation) -> Any:
+    model = build_graph(computation)
+    onnx.checker.check_model(model)
+    return onnxruntime.InferenceSession(model.SerializeToString())
+
+
+def reference(model: Model, **options: Any) -> Localizer:
+    chosen = LocalizerOptions(runtime="torch", precision="float32", **options)
+    return Localizer.from_model(model, BACKBONE, chosen)
+
+
+def check(session: Any, localizer: Localizer, image: Uint8Array) -> None:
+    scores, probabilities, points, maps = session.run(None, {"image": image})
+    expected = localizer(image)
+    np.testing.assert_allclose(scores, expected.scores, atol=1e-3)
+    np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-4)
+    np.testing.assert_allclose(maps, expected.maps, atol=1e-4)
+    np.testing.assert_allclose(points, expected.points, atol=0.5)
+
+
+def test_images_of_odd_sizes(computation: Computation) -> None:
+    session, localizer = session_of(computation), reference(MODEL)
+    found = set()
+    for width, height in SIZES:
+        image = a_photo(width, height)
+        check(session, localizer, image)
+        found.update(map(tuple, localizer(image).points.round().tolist()))
+    assert len(found) > 2 * len(SIZES)  # the points are not all in one place
+
+
+def test_one_scale(computation: Computation) -> None:
+    session = session_of(replace(computation, plan=ScalePlan((1.4,))))
+    localizer = reference(MODEL, scales=(1.4,))
+    for width, height in SIZES[:4]:
+        check(session, localizer, a_photo(width, height))
+
+
+def test_the_third_scale_only_if_a_class_is_undecided(computation: Computation) -> None:
+    session = session_of(replace(computation, plan=ScalePlan((0.7, 1.4, 2.0), early_exit_after=2)))
+    localizer = reference(MODEL, preset="balanced")
+    decided = set()
+    for width, height in ((300, 200), (90, 60), (61, 97), (320, 240), (40, 30), (500, 30)):
+        image = a_photo(width, height)
+        check(session, localizer, image)
+        decided.add(len(localizer.score_maps(image)))
+    assert decided == {2, 3}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"padding": "square"},
+        {"padding": "paper", "resize": "paper"},
+        {"pooling": "topk"},
+        {"calibration": None},
+    ],
+    ids=str,
+)
+def test_other_models(computation: Computation, changes: dict[str, Any]) -> None:
+    model = MODEL.with_header(**changes)
+    localizer = reference(model)
+    header = model.header
+    session = session_of(
+        replace(computation, pyramid=header.pyramid, pooling=header.pooling, decision=localizer.decision)
+    )
+    for width, height in SIZES[2:5]:
+        check(session, localizer, a_photo(width, height))
+
+
+def test_a_static_size_leaves_only_operations_of_fixed_shapes(computation: Computation) -> None:
+    static = replace(computation, plan=ScalePlan((1.0,)), size=Size(250, 187))
+    model = build_graph(static)
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    described = [*inferred.graph.value_info, *model.graph.input, *model.graph.output]
+    assert len(described) >= len(model.graph.node)
+    for value in described:
+        assert all(side.HasField("dim_value") for side in value.type.tensor_type.shape.dim), value.name
+    operators = {node.op_type for node in model.graph.node}
+    assert not operators & {"Shape", "Range", "If", "Loop", "Resize", "NonZero", "Reshape"}
+    check(session_of(static), reference(MODEL, scales=(1.0,)), a_photo(250, 187))
+
+
+def test_of_equal_maxima_the_one_nearest_the_center_is_the_point() -> None:
+    size = Size(301, 200)
+    lattice = fusion_lattice(size)
+    maps = np.random.default_rng(3).integers(0, 4, (6, lattice.rows, lattice.cols)).astype(np.float32)
+    maps[0] = 0.5  # equal everywhere
+    maps[1, :3, 5:20] = 9  # a plateau at the border
+    graph = Graph("points")
+    height, width = (graph.constant(np.int64(side)) for side in (size.height, size.width))
+    axes = (ImageAxis.of(height, width), ImageAxis.of(width, width))
+    points = _highest_points(graph.add_input("maps", np.float32, maps.shape), axes)
+    session = onnxruntime.InferenceSession(graph.finish([("points", points, [6, 2])]).SerializeToString())
+    (found,) = session.run(None, {"maps": maps})
+    expected = fusion._highest_points(maps, lattice).points
+    center = np.array([size.width / 2, size.height / 2])
+    distances = [np.hypot(*(values - center).T) for values in (found, expected)]
+    np.testing.assert_allclose(*distances, rtol=1e-5)  # two of them may be equally far from the center
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)

@@ -1,0 +1,67 @@
+"""Resizing in a graph, compared with Pillow bit by bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from freeloc._typing import Uint8Array
+from freeloc.export.graph import Graph
+from freeloc.export.resampling import resize
+from freeloc.images.canvas import REDUCING_GAP
+
+
+@pytest.fixture(scope="module")
+def session() -> Any:
+    """A graph whose inputs are an image and the height and width of the result."""
+    graph = Graph("resize")
+    image = graph.add_input("image", np.uint8, ["height", "width", 3])
+    target = graph.add_input("target", np.int64, [2])
+    rows, cols = (target.take(graph.constant(np.int64(index)), 0) for index in (0, 1))
+    resized = resize(image, (image.length(0), image.length(1)), (rows, cols))
+    model = graph.finish([("resized", resized, ["rows", "cols", 3])])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def check(session: Any, image: Uint8Array, rows: int, cols: int) -> None:
+    (found,) = session.run(None, {"image": image, "target": np.array([rows, cols])})
+    picture = Image.fromarray(image)
+    resized = picture.resize((cols, rows), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
+    np.testing.assert_array_equal(found, np.asarray(resized))
+
+
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    target=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60)
+def test_small_images(session: Any, size: tuple[int, int], target: tuple[int, int], seed: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    check(session, image, *target)
+
+
+@pytest.mark.parametrize(
+    ("size", "target"),
+    [
+        ((375, 500), (1050, 1400)),  # many exact halves
+        ((333, 500), (166, 250)),
+        ((1511, 1011), (250, 167)),  # reduced by 2 first
+        ((901, 1203), (25, 33)),  # reduced by 12
+        ((700, 31), (90, 5)),  # reduced along one axis
+        ((40, 30), (40, 30)),  # unchanged
+    ],
+    ids=str,
+)
+def test_sizes_of_photos(session: Any, size: tuple[int, int], target: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    check(session, noise, *target)
+    check(session, np.full((*size, 3), 255, np.uint8), *target)
