@@ -137,8 +137,8 @@ def hat_weights(positions: Value, count: Value) -> Value:
     Returns:
         (N, count) float32.
     """
-    # Beyond the outermost samples, maps are constant, and must stay so exactly: of equal maxima, the one nearest the
-    # center of the image is the point.
+    # Beyond the outermost samples, maps are constant. They must stay so exactly, because of equal maxima, the one
+    # nearest the center of the image is the point.
     clipped = positions.or_larger(0).or_smaller((count - 1).cast(np.float64))
     samples = positions.graph.arange(count).cast(np.float64)
     return (1 - (clipped.with_axes(1) - samples).map("Abs")).or_larger(0).cast(np.float32)
