@@ -3,7 +3,7 @@
 # make test      environment, lint, types and tests (in two processes; WORKERS=N changes that)
 # make coverage  tests with branch coverage; writes build/coverage
 # make lint      ruff, typos, import-linter and mypy only
-# make docs      build the documentation site into build/site; warnings are errors
+# make docs      build the documentation site into build/site; warnings are errors (requires npm, for the page Try it)
 # make consumers install the programs that tests read written formats with, each with its own dependencies
 # make bench     compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
 # make fuzz      damage datasets, images, models and caches at random for some minutes (FUZZ_ARGS='--minutes 60')
@@ -64,6 +64,7 @@ coverage: $(VENV)/dev
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-report=term --cov-report=html:build/coverage $(PYTEST_ARGS)
 
 docs: $(VENV)/dev
+	$(BIN)/python docs/try_it.py
 	$(BIN)/python docs/build_site.py
 
 consumers: $(VENV)/base

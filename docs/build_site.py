@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "build" / "docs"
+TRY_IT = ROOT / "build" / "try-it"  # written by try_it.py
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 
 
@@ -28,6 +29,10 @@ def main() -> None:
     """Collect the pages and build; exit with an error on any warning."""
     shutil.rmtree(SOURCES, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCES, ignore=shutil.ignore_patterns("*.py", "*.json", "__pycache__"))
+    if TRY_IT.is_dir():
+        shutil.copytree(TRY_IT, SOURCES / "try-it", dirs_exist_ok=True)
+    else:
+        print("The page Try it gets no model: run docs/try_it.py first.")
     for name, site in PAGES.items():
         (SOURCES / site).write_text((ROOT / name).read_text("utf-8"), "utf-8")
     for page in SOURCES.glob("*.md"):

@@ -1,7 +1,7 @@
 """Prepare the page "Try it": export voc20, and unpack onnxruntime-web into ``build/try-it``.
 
-onnxruntime-web is downloaded by ``npm pack``, once, in the version below, and checked against its hash. It has 14 MB,
-so it is not part of the repository.
+onnxruntime-web is downloaded by ``npm pack``, once, in the version below, and checked against its hash. It has
+14 MB, so it is not part of the repository.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def files(run: Path) -> Path:
-    """A folder with ``small.onnx``, ``small.xml`` and ``small.bin``."""
+    """A folder with ``small.onnx``, ``small.xml`` and ``small.bin``, exported at one scale."""
     folder = run.parent / "files"
-    written = export_model(run, onnx=folder / "small.onnx", openvino=folder / "small.xml")
+    written = export_model(run, onnx=folder / "small.onnx", openvino=folder / "small.xml", preset="fast")
     assert [path.name for path in written] == ["small.onnx", "small.xml", "small.bin"]
     assert sorted(path.name for path in folder.iterdir()) == ["small.bin", "small.onnx", "small.xml"]
     return folder
@@ -61,11 +61,11 @@ def files(run: Path) -> Path:
 def test_the_metadata_say_what_the_file_is(run: Path, files: Path) -> None:
     onnx.checker.check_model(str(files / "small.onnx"), full_check=True)
     metadata = onnxruntime.InferenceSession(files / "small.onnx").get_modelmeta().custom_metadata_map
-    assert metadata["freeloc"] == package.__version__  # type: ignore[attr-defined]
+    assert metadata["freeloc"] == package.__version__
     values = {name: json.loads(text) for name, text in metadata.items() if name != "freeloc"}
     assert values["classes"] == list(CLASSES)
     assert values["thresholds"] == [0.3, 0.5, 0.4, 0.25, 0.9]
-    assert (values["scales"], values["preset"]) == ([0.5, 1.0], None)
+    assert (values["scales"], values["preset"]) == ([1.4], "fast")
     assert values["model"]["name"] == "run"
     assert values["model"]["hash"] == Localizer.load(run).model.content_hash
     graph = openvino_core().read_model(files / "small.xml")
@@ -77,7 +77,7 @@ def test_openvino_finds_the_same_points(run: Path, files: Path) -> None:
     network = core.compile_model(
         core.read_model(files / "small.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
-    localizer = Localizer.load(run, runtime="torch", precision="float32")
+    localizer = Localizer.load(run, preset="fast", runtime="torch", precision="float32")
     for width, height in ((333, 500), (641, 480), (97, 61), (1511, 1011)):
         image = a_photo(width, height)
         found, expected = network(image), localizer(image)
@@ -91,17 +91,23 @@ def test_openvino_finds_the_same_points(run: Path, files: Path) -> None:
             assert value == pytest.approx(heights[label], abs=2e-3)
 
 
-def test_the_programs_on_the_page_run(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_program_on_the_page_finds_the_points_of_python(
+    run: Path,
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(run, tmp_path / "run")
+    shutil.copy(files / "small.onnx", "model.onnx")
     stored = Image.fromarray(a_photo(301, 203) // 3 + 150).transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     stored.save("street.jpg", exif=exif)
     export, consumer = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(compile(export, "export.md", "exec"), {})
+    # It writes the same file as the fixture, so it need not do so again.
+    with pytest.raises(OutputError, match=r"model\.onnx already exists"):
+        exec(compile(export, "export.md", "exec"), {})
     assert "freeloc" not in consumer
     assert len(consumer.splitlines()) <= 20
     capsys.readouterr()

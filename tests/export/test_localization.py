@@ -54,7 +54,8 @@ def a_photo(width: int, height: int) -> Uint8Array:
     rows = np.arange(height)[:, None] // 40
     cols = np.arange(width)[None] // 40
     noise = random.integers(-20, 21, (height, width, 3))
-    return np.clip(coarse[rows, cols] + noise, 0, 255).astype(np.uint8)
+    photo: Uint8Array = np.clip(coarse[rows, cols] + noise, 0, 255).astype(np.uint8)
+    return photo
 
 
 def session_of(computation: Computation) -> Any:
@@ -79,7 +80,7 @@ def check(session: Any, localizer: Localizer, image: Uint8Array) -> None:
 
 def test_images_of_odd_sizes(computation: Computation) -> None:
     session, localizer = session_of(computation), reference(MODEL)
-    found = set()
+    found: set[tuple[float, ...]] = set()
     for width, height in SIZES:
         image = a_photo(width, height)
         check(session, localizer, image)
@@ -153,6 +154,6 @@ def test_of_equal_maxima_the_one_nearest_the_center_is_the_point() -> None:
     (found,) = session.run(None, {"maps": maps})
     expected = fusion._highest_points(maps, lattice).points
     center = np.array([size.width / 2, size.height / 2])
-    distances = [np.hypot(*(values - center).T) for values in (found, expected)]
-    np.testing.assert_allclose(*distances, rtol=1e-5)  # two of them may be equally far from the center
+    distances, others = (np.hypot(*(values - center).T) for values in (found, expected))
+    np.testing.assert_allclose(distances, others, rtol=1e-5)  # two of them may be equally far from the center
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)

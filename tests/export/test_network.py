@@ -36,7 +36,8 @@ class _Unknown(nn.Module):
     """Uses an operator that ONNX lacks."""
 
     def forward(self, values: Tensor) -> Tensor:
-        return torch.special.bessel_j0(values)
+        result: Tensor = torch.special.bessel_j0(values)
+        return result
 
 
 def test_a_backbone_without_padding() -> None:

@@ -23,7 +23,9 @@ import pytest
 from PIL import Image
 
 import freeloc
+from freeloc.geometry.size import Size
 from freeloc.inference.localizer import Localizer
+from freeloc.inference.score_map import fusion_lattice
 from freeloc.nn.backbones.registry import BACKBONES
 from tests.export.small_model import CLASSES, SmallBackbone, small_model
 from tests.export.test_export_model import LOADER
@@ -119,10 +121,11 @@ def visit(folder: Path, profile: Path) -> tuple[list[dict[str, Any]], list[str]]
     requests: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
-        extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
-
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments, directory=str(folder))
+
+        def guess_type(self, path: Any) -> str:
+            return "text/javascript" if str(path).endswith(".mjs") else super().guess_type(path)
 
         def do_POST(self) -> None:
             requests.append(f"POST {self.path}")
@@ -180,10 +183,11 @@ def test_a_dropped_image_has_the_points_of_python(site: tuple[Path, Localizer], 
             == f"Found: {', '.join(row['name'] for row in result['rows'] if not row['absent'])}"
         )
     # The page reduces large images, but its points are those of the original.
-    large = {row["name"]: (float(row["x"]), float(row["y"])) for row in results[2]["rows"]}
     assert results[2]["size"] == [2000, 692]
-    assert all(0 <= x <= 2600 and 0 <= y <= 900 for x, y in large.values())
-    assert max(x for x, _ in large.values()) > 2000
+    lattice = fusion_lattice(Size(2000, 692))
+    for row in results[2]["rows"]:
+        position = [float(row["x"]) * lattice.cols / 2600 - 0.5, float(row["y"]) * lattice.rows / 900 - 0.5]
+        np.testing.assert_allclose(position, np.round(position), atol=1e-3)
     assert results[3]["state"] == "Sorry: broken.png is not an image that this browser can read."
     # Nothing is uploaded: the only request with content is that of this test.
     assert [request for request in requests if not request.startswith("GET ")] == ["POST /result"]
