@@ -55,16 +55,16 @@ def unpack_runtime(archive: Path, folder: Path, integrity: str = INTEGRITY) -> N
             (folder / name).write_bytes(content.read())
 
 
-def write_model(model: str | Path, folder: Path) -> None:
-    """Export a model for the page, with the facts that JavaScript cannot read from the file."""
+def write_facts(model: Path) -> None:
+    """Write ``model.json`` beside an exported model, because JavaScript cannot read the metadata of the file."""
     import onnx
 
-    from freeloc import export_model
-
-    export_model(model, onnx=folder / MODEL, preset="fast", overwrite=True)
-    metadata = {item.key: item.value for item in onnx.load(folder / MODEL).metadata_props}
-    facts = {"file": MODEL, **{key: json.loads(metadata[key]) for key in ("classes", "thresholds", "model")}}
-    (folder / "model.json").write_text(json.dumps(facts, ensure_ascii=False), "utf-8")
+    metadata = {item.key: item.value for item in onnx.load(model).metadata_props}
+    facts = {
+        "file": model.name,
+        **{key: json.loads(metadata[key]) for key in ("classes", "thresholds", "model")},
+    }
+    model.with_name("model.json").write_text(json.dumps(facts, ensure_ascii=False), "utf-8")
 
 
 def main() -> None:
@@ -75,7 +75,10 @@ def main() -> None:
     fetch_runtime()
     if not arguments.fetch:
         unpack_runtime(ARCHIVE, TARGET)
-        write_model("voc20", TARGET)
+        from freeloc import export_model
+
+        export_model("voc20", onnx=TARGET / MODEL, preset="fast", overwrite=True)
+        write_facts(TARGET / MODEL)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,41 +21,11 @@ from freeloc.errors import ConfigurationError, MissingDependencyError, OutputErr
 from freeloc.export import requirements
 from freeloc.export.export_model import export_model
 from freeloc.inference.localizer import Localizer
-from freeloc.nn.backbones.registry import BACKBONES
 from freeloc.runtime.openvino_import import openvino_core
-from tests.export.small_model import CLASSES, SmallBackbone, small_model
+from tests.export.small_model import CLASSES
 from tests.export.test_localization import a_photo
-from tests.packages import installed, write_package
 
 PAGE = (Path(package.__file__).parents[2] / "docs" / "export.md").read_text("utf-8")
-LOADER = """
-from tests.export.small_model import SmallBackbone
-
-def load(name, weights=None):
-    return SmallBackbone(name)
-"""
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A run folder with a small model, whose backbone comes from another package."""
-    folder = tmp_path_factory.mktemp("export")
-    write_package(
-        folder / "site", "small_package", LOADER, {"freeloc.backbones": {"small": "small_package:load"}}
-    )
-    small_model(SmallBackbone()).save(folder / "run" / "model.safetensors")
-    with installed(folder / "site", "small_package", BACKBONES):
-        yield folder / "run"
-
-
-@pytest.fixture(scope="module")
-def files(run: Path) -> Path:
-    """A folder with ``small.onnx``, ``small.xml`` and ``small.bin``, exported at one scale."""
-    folder = run.parent / "files"
-    written = export_model(run, onnx=folder / "small.onnx", openvino=folder / "small.xml", preset="fast")
-    assert [path.name for path in written] == ["small.onnx", "small.xml", "small.bin"]
-    assert sorted(path.name for path in folder.iterdir()) == ["small.bin", "small.onnx", "small.xml"]
-    return folder
 
 
 def test_the_metadata_say_what_the_file_is(run: Path, files: Path) -> None:

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -26,11 +25,8 @@ import freeloc
 from freeloc.geometry.size import Size
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import fusion_lattice
-from freeloc.nn.backbones.registry import BACKBONES
-from tests.export.small_model import CLASSES, SmallBackbone, small_model
-from tests.export.test_export_model import LOADER
+from tests.export.small_model import CLASSES
 from tests.export.test_localization import a_photo
-from tests.packages import installed, write_package
 
 DOCS = Path(freeloc.__file__).parents[2] / "docs"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -94,7 +90,7 @@ def test_the_license_of_the_runtime_is_beside_it() -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Localizer]]:
+def site(run: Path, files: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Localizer]:
     """The page with a small model, and the same model in Python."""
     if BROWSER is None:
         pytest.skip("there is no Chromium to show the page")
@@ -104,15 +100,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Local
     page = (DOCS / "try-it.md").read_text("utf-8")
     (body,) = re.findall(r'<div id="try-it">.*</script>', page, re.DOTALL)
     (folder / "index.html").write_text(f"<!doctype html><meta charset='utf-8'>{body}{DROP}", "utf-8")
-    shutil.copytree(DOCS / "try-it", folder, dirs_exist_ok=True)
-    SCRIPT.unpack_runtime(SCRIPT.ARCHIVE, folder)
-    package = tmp_path_factory.mktemp("package")
-    write_package(package, "small_package", LOADER, {"freeloc.backbones": {"small": "small_package:load"}})
-    small_model(SmallBackbone()).save(package / "model.safetensors")
-    with installed(package, "small_package", BACKBONES):
-        SCRIPT.write_model(package / "model.safetensors", folder)
-        options: dict[str, Any] = {"preset": "fast", "runtime": "torch", "precision": "float32"}
-        yield folder, Localizer(package / "model.safetensors", **options)
+    shutil.copytree(DOCS / "try-it", folder / "try-it")
+    SCRIPT.unpack_runtime(SCRIPT.ARCHIVE, folder / "try-it")
+    shutil.copy(files / "small.onnx", folder / "try-it")
+    SCRIPT.write_facts(folder / "try-it" / "small.onnx")
+    return folder, Localizer.load(run, preset="fast", runtime="torch", precision="float32")
 
 
 def visit(folder: Path, profile: Path) -> tuple[list[dict[str, Any]], list[str]]:
