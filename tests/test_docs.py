@@ -124,7 +124,7 @@ def prepared_folder(
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     "page",
-    # tests/export runs the programs of the page on exporting, with a small network.
+    # tests/posttraining/export runs the programs of the page on exporting, with a small network.
     [page for page in PAGES if blocks(page, "python") and page != "docs/export.md"],
 )
 def test_the_python_of_a_page_runs(page: str, prepared_folder: Path) -> None:

@@ -37,7 +37,6 @@ from .errors import (
 from .evaluation.collect import collect as collect
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.options import EvaluationOptions as EvaluationOptions
-from .export.export_model import export_model as export_model
 from .geometry.box import Box as Box
 from .inference.localizer import Localizer as Localizer
 from .inference.options import LocalizerOptions as LocalizerOptions
@@ -48,6 +47,7 @@ from .models.card import ModelCard as ModelCard
 from .models.catalog import list_models as list_models
 from .models.registry import find_model as find_model
 from .posttraining.calibrate import calibrate as calibrate
+from .posttraining.export.export_model import export_model as export_model
 from .posttraining.quantize import quantize as quantize
 from .posttraining.release import release as release
 from .prediction.convert import convert as convert

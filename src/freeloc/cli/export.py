@@ -43,12 +43,12 @@ def export(
     weights: Weights = None,
 ) -> None:
     """Write a model as a file that other programs run without freeloc."""
-    from freeloc.export.requirements import check_export_available
+    from freeloc.posttraining.export.requirements import check_export_available
 
     check_export_available()
 
-    from freeloc.export.export_model import export_model
     from freeloc.io.progress import print_status
+    from freeloc.posttraining.export.export_model import export_model
 
     files = export_model(
         model,

@@ -18,12 +18,12 @@ from PIL import Image
 
 import freeloc as package
 from freeloc.errors import ConfigurationError, MissingDependencyError, OutputError
-from freeloc.export import requirements
-from freeloc.export.export_model import export_model
 from freeloc.inference.localizer import Localizer
+from freeloc.posttraining.export import requirements
+from freeloc.posttraining.export.export_model import export_model
 from freeloc.runtime.openvino_import import openvino_core
-from tests.export.small_model import CLASSES
-from tests.export.test_localization import a_photo
+from tests.posttraining.export.small_model import CLASSES
+from tests.posttraining.export.test_localization import a_photo
 
 PAGE = (Path(package.__file__).parents[2] / "docs" / "export.md").read_text("utf-8")
 

@@ -9,10 +9,6 @@ from typing import Final
 import numpy as np
 import onnx
 
-from freeloc.export.axis import ImageAxis
-from freeloc.export.graph import Graph, Value
-from freeloc.export.pooling import pooling_function
-from freeloc.export.resampling import resize
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -20,6 +16,10 @@ from freeloc.inference.decision import DecisionRule
 from freeloc.inference.early_exit import UNDECIDED_SCORE
 from freeloc.inference.presets import ScalePlan
 from freeloc.inference.score_map import FUSION_GAIN
+from freeloc.posttraining.export.axis import ImageAxis
+from freeloc.posttraining.export.graph import Graph, Value
+from freeloc.posttraining.export.pooling import pooling_function
+from freeloc.posttraining.export.resampling import resize
 
 __all__ = ["Computation", "build_graph"]
 
@@ -32,7 +32,7 @@ class Computation:
     """What an exported model computes.
 
     Attributes:
-        network: the network, from canvas to raw scores; see `freeloc.export.network.convert_network`.
+        network: the network, from canvas to raw scores; see `freeloc.posttraining.export.network.convert_network`.
         plan: the scales.
         pyramid: how canvases are made.
         layout: the backbone's layout of cells.

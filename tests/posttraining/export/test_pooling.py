@@ -7,10 +7,10 @@ import onnxruntime
 import pytest
 
 from freeloc.errors import ModelError
-from freeloc.export.graph import Graph
-from freeloc.export.pooling import POOLINGS, pooling_function
 from freeloc.nn.pooling.registry import POOLINGS as ALL
 from freeloc.nn.pooling.registry import get_pooling, prediction_pooling
+from freeloc.posttraining.export.graph import Graph
+from freeloc.posttraining.export.pooling import POOLINGS, pooling_function
 
 
 @pytest.mark.parametrize("name", POOLINGS)

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from freeloc.export.graph import Graph, Value
+from freeloc.posttraining.export.graph import Graph, Value
 
 
 def run(graph: Graph, value: Value, **inputs: Any) -> Any:

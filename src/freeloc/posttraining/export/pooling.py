@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from freeloc.errors import ModelError
-from freeloc.export.graph import Value
 from freeloc.nn.pooling.log_sum_exp import SHARPNESS
 from freeloc.nn.pooling.top_k import LOWEST_WEIGHT
+from freeloc.posttraining.export.graph import Value
 
 __all__ = ["POOLINGS", "pooling_function"]
 

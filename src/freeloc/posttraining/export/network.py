@@ -14,11 +14,11 @@ from torch.export import Dim
 
 from freeloc._log import get_logger
 from freeloc.errors import BackboneError
-from freeloc.export.graph import OPSET
 from freeloc.io.library_warnings import silence_warnings
 from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.head import AdaptationHead
+from freeloc.posttraining.export.graph import OPSET
 
 __all__ = ["convert_network"]
 

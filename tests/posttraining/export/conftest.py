@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from freeloc.export.export_model import export_model
 from freeloc.nn.backbones.registry import BACKBONES
-from tests.export.small_model import SmallBackbone, small_model
+from freeloc.posttraining.export.export_model import export_model
 from tests.packages import installed, write_package
+from tests.posttraining.export.small_model import SmallBackbone, small_model
 
 LOADER = """
-from tests.export.small_model import SmallBackbone
+from tests.posttraining.export.small_model import SmallBackbone
 
 def load(name, weights=None):
     return SmallBackbone(name)

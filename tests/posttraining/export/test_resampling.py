@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freeloc._typing import Uint8Array
-from freeloc.export.graph import Graph
-from freeloc.export.resampling import resize
 from freeloc.images.canvas import REDUCING_GAP
+from freeloc.posttraining.export.graph import Graph
+from freeloc.posttraining.export.resampling import resize
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ import freeloc
 from freeloc.geometry.size import Size
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.score_map import fusion_lattice
-from tests.export.small_model import CLASSES
-from tests.export.test_localization import a_photo
+from tests.posttraining.export.small_model import CLASSES
+from tests.posttraining.export.test_localization import a_photo
 
 DOCS = Path(freeloc.__file__).parents[2] / "docs"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

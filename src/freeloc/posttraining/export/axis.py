@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from freeloc.export.graph import Graph, Value
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import REFERENCE_SIDE, Size
 from freeloc.inference.score_map import LATTICE_STEP
+from freeloc.posttraining.export.graph import Graph, Value
 
 __all__ = ["ImageAxis", "ScaleAxis", "hat_weights"]
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeloc.export.axis import ImageAxis
-from freeloc.export.graph import Graph, Value
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import TEST_SCALES, Pyramid
 from freeloc.geometry.size import Size
 from freeloc.inference.score_map import fusion_lattice
+from freeloc.posttraining.export.axis import ImageAxis
+from freeloc.posttraining.export.graph import Graph, Value
 
 LAYOUTS = (CellLayout(32, 23.0), CellLayout(16, 8.5), CellLayout(32, 112.0, 224), CellLayout(36, 110.5, 221))
 

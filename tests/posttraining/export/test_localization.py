@@ -11,10 +11,6 @@ import onnxruntime
 import pytest
 
 from freeloc._typing import Uint8Array
-from freeloc.export.axis import ImageAxis
-from freeloc.export.graph import Graph
-from freeloc.export.localization import Computation, _highest_points, build_graph
-from freeloc.export.network import convert_network
 from freeloc.geometry.size import Size
 from freeloc.inference import fusion
 from freeloc.inference.localizer import Localizer
@@ -22,7 +18,11 @@ from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import ScalePlan
 from freeloc.inference.score_map import fusion_lattice
 from freeloc.models.model import Model
-from tests.export.small_model import SmallBackbone, small_model
+from freeloc.posttraining.export.axis import ImageAxis
+from freeloc.posttraining.export.graph import Graph
+from freeloc.posttraining.export.localization import Computation, _highest_points, build_graph
+from freeloc.posttraining.export.network import convert_network
+from tests.posttraining.export.small_model import SmallBackbone, small_model
 
 SIZES = [
     *((500, 375), (375, 500), (333, 500), (97, 61), (641, 480), (50, 700), (1, 300), (17, 17), (501, 499)),

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from freeloc.export.graph import Value
 from freeloc.images.canvas import REDUCING_GAP
+from freeloc.posttraining.export.graph import Value
 
 __all__ = ["resize"]
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from freeloc.errors import BackboneError
-from freeloc.export.network import convert_network
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone, Normalization
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
+from freeloc.posttraining.export.network import convert_network
 
 HEAD = AdaptationHead(HeadSettings(3, 2, hidden=0)).eval()
 

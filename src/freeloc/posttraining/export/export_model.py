@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from freeloc._literals import Preset
 from freeloc._validation import Count, check_arguments
 from freeloc.errors import ConfigurationError, OutputError
-from freeloc.export.requirements import check_export_available
 from freeloc.geometry.size import Size
 from freeloc.inference.decision import DecisionRule
 from freeloc.inference.network_loader import ModelSource
@@ -18,6 +17,7 @@ from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import ScalePlan
 from freeloc.io.folders import expand_user
 from freeloc.io.lock import lock_file
+from freeloc.posttraining.export.requirements import check_export_available
 
 if TYPE_CHECKING:
     import onnx as onnx_package
@@ -77,11 +77,11 @@ def export_model(
             locks.enter_context(lock_file(path))
         graph, metadata = _build(source, plan, preset, None if size is None else Size(*size))
         if onnx is not None:
-            from freeloc.export.onnx_file import write_onnx
+            from freeloc.posttraining.export.onnx_file import write_onnx
 
             write_onnx(graph, metadata, expand_user(onnx))
         if openvino is not None:
-            from freeloc.export.openvino_file import write_openvino
+            from freeloc.posttraining.export.openvino_file import write_openvino
 
             write_openvino(graph, metadata, expand_user(openvino))
     return targets
@@ -123,10 +123,10 @@ def _build(
     source: ModelSource, plan: ScalePlan, preset: Preset | None, size: Size | None
 ) -> tuple[onnx_package.ModelProto, dict[str, str]]:
     """Return the graph and the metadata."""
-    from freeloc.export.localization import Computation, build_graph
-    from freeloc.export.metadata import describe
-    from freeloc.export.network import convert_network
-    from freeloc.export.pooling import pooling_function
+    from freeloc.posttraining.export.localization import Computation, build_graph
+    from freeloc.posttraining.export.metadata import describe
+    from freeloc.posttraining.export.network import convert_network
+    from freeloc.posttraining.export.pooling import pooling_function
 
     header = source.header
     pooling_function(header.pooling)  # raises the error before the network is converted
