@@ -75,7 +75,12 @@ def check(session: Any, localizer: Localizer, image: Uint8Array) -> None:
     np.testing.assert_allclose(scores, expected.scores, atol=1e-3)
     np.testing.assert_allclose(probabilities, expected.probabilities, atol=1e-4)
     np.testing.assert_allclose(maps, expected.maps, atol=1e-4)
-    np.testing.assert_allclose(points, expected.points, atol=0.5)
+    moved = np.flatnonzero(np.abs(points - expected.points).max(axis=1) > 0.5)
+    assert len(moved) <= 1
+    for label in moved:  # another processor may round two equal maxima differently
+        (x, y), (rows, cols) = points[label], expected.maps.shape[1:]
+        value = expected.maps[label, int(y * rows / len(image)), int(x * cols / image.shape[1])]
+        assert value == pytest.approx(expected.maps[label].max(), abs=1e-5)
 
 
 def test_images_of_odd_sizes(computation: Computation) -> None:
