@@ -20,14 +20,21 @@ def convert_backbone(backbone: Backbone) -> Any:
     """Convert a backbone's normalization and body to an OpenVINO graph for canvases of any size.
 
     The outputs are the features and, if the backbone has any, the detail features.
+
+    Raises:
+        ModelError: OpenVINO or torch cannot convert the backbone, or the graph computes other features than torch.
     """
     import torch
 
+    from freeloc.runtime.conversion_check import check_conversion
     from freeloc.runtime.detail import WithDetail
 
     side = backbone.layout.window or 2 * backbone.layout.stride
     module = WithDetail(backbone) if backbone.detail_channels else backbone
-    return _convert(module, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
+    graph = _convert(module, [torch.zeros(1, side, side, 3, dtype=torch.uint8)], [[1, -1, -1, 3]])
+    if backbone.checks_conversion:
+        check_conversion(module, graph, backbone)
+    return graph
 
 
 def features_only(graph: Any) -> Any:

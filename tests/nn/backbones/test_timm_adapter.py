@@ -20,7 +20,8 @@ from freeloc.errors import FreelocError
 from freeloc.geometry.grid import CellLayout
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import load_backbone
-from freeloc.nn.backbones.timm_adapter import TimmBackbone, _tensors_only, load_timm
+from freeloc.nn.backbones.timm_adapter import TimmBackbone, load_timm
+from freeloc.nn.backbones.timm_weights import tensors_only
 from tests.nn.backbones.canvases import noise
 
 Fill = Callable[[nn.Module, int], nn.Module]
@@ -326,7 +327,7 @@ def test_torch_load_is_held_to_tensors_while_timm_fetches(
     for before in (None, "0"):
         if before is not None:
             monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", before)
-        with _tensors_only(), pytest.raises(pickle.UnpicklingError):
+        with tensors_only(), pytest.raises(pickle.UnpicklingError):
             torch.load(path, weights_only=False)
         assert torch.load(path, weights_only=False), "the option is back as it was"
         assert os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") == before

@@ -60,11 +60,14 @@ class Backbone(nn.Module):
         fingerprint: hash of the name and weights; part of every cache key and every model file.
         detail_channels: number of channels of the detail features (see `forward_with_detail`); 0 if the backbone
             has none.
+        checks_conversion: whether the result of a conversion to OpenVINO is compared with torch, because the
+            network may contain operations that tracing makes constant.
     """
 
     name: str
     architecture: str = ""
     detail_channels: int = 0
+    checks_conversion: bool = False
     layout: CellLayout
     channels: int
     width: int

@@ -14,6 +14,7 @@ from freeloc._registry import Registry
 from freeloc._validation import check_arguments
 from freeloc.errors import BackboneError, ConfigurationError, UnknownBackboneError
 from freeloc.io.folders import expand_user
+from freeloc.nn.backbones.catalog import CATALOG
 
 if TYPE_CHECKING:
     from freeloc.nn.backbones.base import Backbone, BackboneLoader
@@ -24,7 +25,12 @@ DEFAULT_BACKBONE: Final = "efficientnet_lite2"
 """The backbone used by default."""
 
 BACKBONE_ALIASES: Final = MappingProxyType(
-    {"lite0": "efficientnet_lite0", "lite1": "efficientnet_lite1", "lite2": "efficientnet_lite2"}
+    {
+        "lite0": "efficientnet_lite0",
+        "lite1": "efficientnet_lite1",
+        "lite2": "efficientnet_lite2",
+        **{facts.name: facts.loads for facts in CATALOG if facts.name != facts.loads},
+    }
 )
 """Short names of backbones and their full names; a loaded backbone always has its full name."""
 

@@ -1,34 +1,31 @@
 """``timm:NAME``: timm networks with a spatial feature map, as backbones (requires the extra ``timm``).
 
-The properties of a network's feature map are measured by running the network, not inferred from its name: the
-layout (channels first, channels last or tokens), the number of channels, the stride and the cell centers. A
-network is accepted only if its map has ``canvas / stride`` cells along each axis on canvases of several
-shapes; otherwise the positions of its cells would be unknown.
+A network is accepted only if its map has ``canvas / stride`` cells along each axis on canvases of several shapes;
+otherwise the positions of its cells would be unknown (`freeloc.nn.backbones.timm_features`). Some networks have
+short names and pinned weights (`freeloc.nn.backbones.catalog`).
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
-import os
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, cast
-from urllib.parse import urlparse
+from pathlib import Path
+from typing import Any, Final, cast
 
-import torch
 from torch import Tensor, nn
 
 from freeloc.errors import BackboneError, MissingDependencyError, UnknownBackboneError
 from freeloc.geometry.grid import CellLayout
 from freeloc.io.limits import check_resources
 from freeloc.nn.backbones.base import Backbone, Normalization
+from freeloc.nn.backbones.catalog import find_facts
 from freeloc.nn.backbones.cell_center import measure_cell_center
-from freeloc.nn.backbones.weight_files import check_fit, downloads_allowed, load_state, not_downloaded
+from freeloc.nn.backbones.timm_features import NETWORK_ERRORS, FeatureMap
+from freeloc.nn.backbones.timm_positions import make_positions_traceable
+from freeloc.nn.backbones.timm_weights import load_local, published_file, tensors_only
+from freeloc.nn.backbones.weight_files import first_line
 from freeloc.nn.torchscript import silence_torchscript
 
 __all__ = ["TimmBackbone", "load_timm"]
@@ -36,38 +33,6 @@ __all__ = ["TimmBackbone", "load_timm"]
 _PREFIX: Final = "timm:"
 _SIZE_OPTIONS: Final = ("dynamic_img_size", "strict_img_size")
 """Options of timm's network families that allow images of any size."""
-
-_PROBE_SIDE: Final = 224
-_PROBE_SHAPES: Final = ((1, 4), (5, 3), (2, 9))
-"""Rows and columns of cells on the canvases used to check every network."""
-
-_NETWORK_ERRORS: Final = (
-    *(AssertionError, AttributeError, LookupError, NotImplementedError),
-    *(RuntimeError, TypeError, ValueError),
-)
-"""Exceptions that networks raise for unsupported inputs."""
-
-_Form = Literal["NCHW", "NHWC", "tokens"]
-
-
-class _FeatureMap(nn.Module):
-    """A timm network whose features always have the shape (N, channels, rows, cols)."""
-
-    def __init__(self, network: nn.Module, form: _Form, stride: int) -> None:
-        super().__init__()
-        self.network = network
-        self.form = form
-        self.stride = stride
-        self.prefix = int(getattr(network, "num_prefix_tokens", 0))
-
-    def forward(self, image: Tensor) -> Tensor:
-        features = _features(self.network, image)
-        if self.form == "NCHW":
-            return features
-        if self.form == "NHWC":
-            return features.permute(0, 3, 1, 2)
-        rows, cols = image.shape[2] // self.stride, image.shape[3] // self.stride
-        return features[:, self.prefix :].transpose(1, 2).reshape(image.shape[0], -1, rows, cols)
 
 
 class TimmBackbone(Backbone):
@@ -81,22 +46,45 @@ class TimmBackbone(Backbone):
         BackboneError: the network has no map of ``canvas / stride`` cells.
     """
 
+    checks_conversion = True
+
     def __init__(self, name: str, network: nn.Module) -> None:
         super().__init__()
         network = network.float().eval().requires_grad_(False)
+        make_positions_traceable(network)
         config: Mapping[str, Any] = getattr(network, "pretrained_cfg", None) or {}
         self.name = name
         self.normalization = Normalization(
             _in_bytes(config.get("mean"), name, "mean"), _in_bytes(config.get("std"), name, "std")
         )
-        form, stride, channels = _probe(network, name)
-        self.body = _FeatureMap(network, form, stride)
+        self.body: FeatureMap = FeatureMap(network, name)
         self.projection = nn.Identity()
-        self.channels = channels
-        self.width = channels
-        _check_shapes(self.body, channels, name)
-        center = measure_cell_center(self.body, stride)
-        self.layout = CellLayout(stride, offset=stride / 2 if center is None else center)
+        self.channels = self.width = self.body.channels
+        self.detail_channels = self.body.detail_channels
+        self.layout = CellLayout(self.body.stride, _cell_center(name, self.body))
+
+    def forward_with_detail(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        """Implement `Backbone.forward_with_detail`; see `freeloc.nn.backbones.timm_features`."""
+        if not self.detail_channels:
+            return super().forward_with_detail(canvas)
+        return self.body.with_detail(self.normalization(canvas))
+
+
+def _cell_center(name: str, body: FeatureMap) -> float:
+    """Return the distance of the center of the first cell from the edge of the canvas, in pixels.
+
+    It takes seconds to measure, but is known for networks with a short name and for patches that do not overlap.
+    """
+    facts = find_facts(name)
+    if facts is not None:
+        return facts.offset
+    patches = getattr(getattr(body.network, "patch_embed", None), "proj", None)
+    if isinstance(patches, nn.Conv2d):
+        stride = (body.stride, body.stride)
+        if patches.kernel_size == patches.stride == stride and patches.padding == (0, 0):
+            return body.stride / 2
+    center = measure_cell_center(body, body.stride)
+    return body.stride / 2 if center is None else center
 
 
 def load_timm(name: str, weights: Path | None = None) -> Backbone:
@@ -120,11 +108,12 @@ def load_timm(name: str, weights: Path | None = None) -> Backbone:
     else:
         try:
             network = _create(timm, name, pretrained=False)
-        except _NETWORK_ERRORS as error:
+        except NETWORK_ERRORS as error:
             raise BackboneError(
-                f"timm cannot create {name} ({_reason(error)}): choose another network", parameter="backbone"
+                f"timm cannot create {name} ({first_line(error)}): choose another network",
+                parameter="backbone",
             ) from error
-        _load_local(network, weights, name)
+        load_local(network, weights, name)
     backbone = TimmBackbone(name, network)
     backbone.freeze()
     return backbone
@@ -191,99 +180,28 @@ def _create(timm: Any, name: str, *, pretrained: bool, overlay: Mapping[str, Any
 
 
 def _create_published(timm: Any, name: str, published: Any) -> nn.Module:
+    file = published_file(name, published)
     overlay = None
-    if not downloads_allowed():
-        file = _downloaded(published)
-        if file is None:
-            raise not_downloaded(name)
+    if file is not None:
         overlay = {"file": str(file), "custom_load": getattr(published, "custom_load", False)}
     try:
-        with _tensors_only():
+        with tensors_only():
             return _create(timm, name, pretrained=True, overlay=overlay)
     except Exception as error:  # the hub's client raises exceptions from several libraries
+        if file is not None:
+            raise BackboneError(
+                f"weight file {file} of backbone {name} cannot be loaded ({first_line(error)}): specify a local "
+                "state dict (.safetensors or .pth)",
+                path=file,
+                parameter="weights",
+            ) from error
         sources = [getattr(published, field, None) for field in ("hf_hub_id", "url")]
         tried = " or ".join(str(source) for source in sources if source) or "timm's sources"
         raise BackboneError(
-            f"the weights of backbone {name} cannot be downloaded from {tried} ({_reason(error)}): check the "
+            f"the weights of backbone {name} cannot be downloaded from {tried} ({first_line(error)}): check the "
             "network connection, or specify a local state dict (.safetensors or .pth)",
             parameter="weights",
         ) from error
-
-
-def _downloaded(published: Any) -> Path | None:
-    """Return the weight file that timm has downloaded before; None if there is none."""
-    hub_id: str = getattr(published, "hf_hub_id", None) or ""
-    url: str = getattr(published, "url", None) or ""
-    files: list[object] = []
-    if hub_id:
-        from huggingface_hub import try_to_load_from_cache
-
-        repository, _, revision = hub_id.partition("@")
-        name: str = getattr(published, "hf_hub_filename", None) or "pytorch_model.bin"
-        preferred = (
-            "model.safetensors" if name == "pytorch_model.bin" else f"{name.removesuffix('.bin')}.safetensors"
-        )
-        # In timm's order: the safetensors file is preferred if both exist.
-        files = [
-            try_to_load_from_cache(repository, file, revision=revision or None) for file in (preferred, name)
-        ]
-    if url:
-        files.append(Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(url).path).name)
-    found = (Path(file) for file in files if isinstance(file, str | Path))
-    return next((file for file in found if file.is_file()), None)
-
-
-def _reason(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
-
-
-_environment_lock = threading.Lock()
-
-
-@contextmanager
-def _tensors_only() -> Iterator[None]:
-    """Restrict torch.load to plain tensors inside this context.
-
-    Some of timm's loaders call torch.load with ``weights_only=False``, which can execute code in the file,
-    and offer no argument to change that. Only an environment variable makes torch override such calls.
-    """
-    option = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-    with _environment_lock:
-        before = os.environ.get(option)
-        os.environ[option] = "1"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[option]
-            else:
-                os.environ[option] = before
-
-
-def _load_local(network: nn.Module, path: Path, name: str) -> None:
-    """Copy a local state dict into a network without a classifier; all tensors must match."""
-    expected = network.state_dict()
-    state = _without_classifier(network, load_state(path), expected)
-    if state.keys() - expected.keys():
-        # The names may be those of the original authors, which timm's modules can translate.
-        translate = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-        if translate is not None:
-            try:
-                state = _without_classifier(network, dict(translate(dict(state), network)), expected)
-            except _NETWORK_ERRORS:
-                translate = None  # the check below reports mismatches
-    check_fit(state, expected, path, name)
-    network.load_state_dict(state, strict=False)
-
-
-def _without_classifier(
-    network: nn.Module, state: dict[str, Tensor], expected: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    config: Mapping[str, Any] = getattr(network, "pretrained_cfg", None) or {}
-    classifiers = config.get("classifier") or ()
-    names = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
-    prefixes = tuple(f"{name}." for name in names)
-    return {key: value for key, value in state.items() if key in expected or not key.startswith(prefixes)}
 
 
 def _in_bytes(values: Any, name: str, what: str) -> tuple[float, float, float]:
@@ -295,66 +213,3 @@ def _in_bytes(values: Any, name: str, what: str) -> tuple[float, float, float]:
             parameter="backbone",
         )
     return numbers[0], numbers[1], numbers[2]
-
-
-def _features(network: nn.Module, image: Tensor) -> Tensor:
-    # Every timm network has forward_features, which nn.Module does not declare.
-    features: object = network.forward_features(image)  # type: ignore[operator]
-    if not isinstance(features, Tensor):
-        raise TypeError(f"its features are a {type(features).__name__}, not one tensor")
-    return features
-
-
-def _run(network: Callable[[Tensor], Tensor], rows: int, cols: int, name: str) -> Tensor:
-    """Return the features of an all-zero canvas of ``rows × cols`` pixels."""
-    try:
-        with torch.no_grad():
-            return network(torch.zeros(1, 3, rows, cols))
-    except _NETWORK_ERRORS as error:
-        raise BackboneError(
-            f"{name} does not support canvases of arbitrary size (at {cols}×{rows}: {_reason(error)}): "
-            "choose a network without a fixed input size",
-            parameter="backbone",
-        ) from error
-
-
-def _probe(network: nn.Module, name: str) -> tuple[_Form, int, int]:
-    """Return form, stride and number of channels of the feature map, determined on a square canvas."""
-    info = getattr(network, "feature_info", None)
-    stages = getattr(info, "info", info) or [{}]
-    reduction = int(stages[-1].get("reduction", 1))
-    side = max(1, round(_PROBE_SIDE / reduction)) * reduction
-    shape = _run(lambda image: _features(network, image), side, side, name).shape
-    form: _Form
-    if len(shape) == 3:
-        patches = shape[1] - int(getattr(network, "num_prefix_tokens", 0))
-        form, cells, channels = "tokens", round(max(patches, 0) ** 0.5), shape[2]
-        square = cells * cells == patches
-    elif len(shape) == 4:
-        last = str(getattr(network, "output_fmt", "NCHW")).endswith("NHWC")
-        form, channels = ("NHWC", shape[3]) if last else ("NCHW", shape[1])
-        cells, other = shape[1:3] if last else shape[2:4]
-        square = cells == other
-    else:
-        raise BackboneError(
-            f"{name} has no spatial feature map (its features have shape {tuple(shape)}): choose another network",
-            parameter="backbone",
-        )
-    if not square or cells < 2 or side % cells:
-        raise BackboneError(
-            f"the features of {name} on a canvas of {side}×{side} have shape {tuple(shape)}, which is not a map "
-            "of canvas / stride cells: choose another network",
-            parameter="backbone",
-        )
-    return form, side // cells, channels
-
-
-def _check_shapes(body: _FeatureMap, channels: int, name: str) -> None:
-    for rows, cols in _PROBE_SHAPES:
-        shape = tuple(_run(body, rows * body.stride, cols * body.stride, name).shape)
-        if shape != (1, channels, rows, cols):
-            raise BackboneError(
-                f"the feature map of {name} does not match the canvas: it has {shape[2:]} cells instead of "
-                f"{(rows, cols)} at stride {body.stride}; choose another network",
-                parameter="backbone",
-            )

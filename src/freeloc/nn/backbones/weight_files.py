@@ -32,6 +32,7 @@ __all__ = [
     "check_fit",
     "downloads_allowed",
     "fetch",
+    "first_line",
     "forbidden",
     "load_metadata",
     "load_state",
@@ -155,7 +156,8 @@ def _reason(error: BaseException) -> str:
     return "it is damaged, truncated, or has another format"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message, or its type if it has none."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
@@ -226,7 +228,7 @@ def fetch(url: str, backbone: str) -> Path:
     except (OSError, RuntimeError, ValueError, HTTPException) as error:
         raise BackboneError(
             f"the weights of backbone {backbone} cannot be downloaded from {url} to {path.parent} "
-            f"({_first_line(error)}): check the network connection, or specify a local copy",
+            f"({first_line(error)}): check the network connection, or specify a local copy",
             parameter="weights",
         ) from error
     return path
@@ -240,7 +242,7 @@ def _check_hash(path: Path, digits: str, backbone: str) -> None:
         check_resources(error)
         if is_forbidden(path, error):
             raise forbidden(path) from error
-        raise _unreadable(path, _first_line(error)) from error
+        raise _unreadable(path, first_line(error)) from error
     if not actual.startswith(digits):
         raise BackboneError(
             f"weight file {path} of backbone {backbone} is damaged (SHA-256 {actual[:8]}… instead of {digits}…): "
