@@ -116,7 +116,7 @@ def test_environment_variables_are_read_in_one_module() -> None:
     }
     # timm, the messages of torch, and the kernels of OpenVINO can only be configured by such variables.
     configured = {
-        "nn.backbones.timm_adapter",
+        "nn.backbones.timm_weights",
         "cli.process",
         "runtime.hardware",
         "runtime.isolated_network",

@@ -37,6 +37,8 @@ from .errors import (
 from .evaluation.collect import collect as collect
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.options import EvaluationOptions as EvaluationOptions
+from .features.list_backbones import ListedBackbone as ListedBackbone
+from .features.list_backbones import backbones as backbones
 from .geometry.box import Box as Box
 from .inference.localizer import Localizer as Localizer
 from .inference.options import LocalizerOptions as LocalizerOptions

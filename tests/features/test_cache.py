@@ -14,8 +14,9 @@ from hypothesis.extra import numpy as npst
 
 from freeloc._literals import CacheFormat
 from freeloc.errors import FreelocError, ResourceError
-from freeloc.features.cache import FeatureCache, decode, encode, entry_bytes
+from freeloc.features.cache import FeatureCache, decode, encode
 from freeloc.features.entry_file import write_entry
+from freeloc.features.entry_size import entry_bytes
 from tests.io.special_files import KINDS, needs_posix, special_file
 from tests.limits import no_more_files
 

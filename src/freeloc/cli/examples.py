@@ -51,6 +51,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "freeloc models",
         "freeloc models --benchmark",
     ),
+    "backbones": (
+        "freeloc backbones",
+        "freeloc backbones dinov2-small convnext-tiny --benchmark",
+    ),
     "reproduce": (
         "freeloc reproduce voc2012 --root VOCdevkit --out paper",
         "freeloc reproduce coco2014 --root coco --out paper --rows weak,center",

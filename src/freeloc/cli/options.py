@@ -43,6 +43,7 @@ __all__ = [
     "Untagged",
     "Verbose",
     "Weights",
+    "complete_backbone",
     "complete_model",
     "parse_numbers",
     "parse_scales",
@@ -168,11 +169,21 @@ Untagged = Annotated[
     ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip unreadable images and report how many.")]
+
+
+def complete_backbone(incomplete: str) -> list[str]:
+    """Return the names of backbones that begin with ``incomplete``, for completion in the shell."""
+    from freeloc.nn.backbones.catalog import CATALOG
+
+    return [facts.name for facts in CATALOG if facts.name.startswith(incomplete)]
+
+
 BackboneName = Annotated[
     str,
     typer.Option(
-        help="Backbone: efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, alexnet, overfeat, or "
-        "timm:NAME."
+        help="Backbone: efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, another name from freeloc "
+        "backbones, or timm:NAME.",
+        autocompletion=complete_backbone,
     ),
 ]
 Weights = Annotated[

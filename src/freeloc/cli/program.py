@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from freeloc._printable import printable
+from freeloc.cli.backbones import backbones
 from freeloc.cli.calibrate import calibrate
 from freeloc.cli.check import check
 from freeloc.cli.convert import convert
@@ -227,6 +228,7 @@ for command in (
     quantize,
     export,
     models,
+    backbones,
     reproduce,
     pretrain,
     evolution,

@@ -37,7 +37,7 @@ from freeloc.io.temporary_files import delete_abandoned_files
 from freeloc.nn.backbones.base import Backbone
 from freeloc.runtime import Network
 
-__all__ = ["CacheFormat", "FeatureCache", "decode", "encode", "entry_bytes"]
+__all__ = ["CacheFormat", "FeatureCache", "decode", "encode"]
 
 _VERSION = 3
 """Version of the entries. Since version 2, large JPEG files are decoded at a reduced size; since version 3,
@@ -76,11 +76,6 @@ def decode(entry: npt.NDArray[Any]) -> FeatureMap:
         raise ValueError(f"{entry.dtype} {entry.shape} is not a feature map")
     values: npt.NDArray[np.float32] = entry["values"] * entry["scales"]
     return values
-
-
-def entry_bytes(cells: int, channels: int, cache_format: CacheFormat) -> int:
-    """Return the size of an entry in bytes, without the file's header."""
-    return cells * channels * 2 if cache_format == "float16" else cells * channels + channels * 4
 
 
 def _record_type(shape: tuple[int, ...]) -> np.dtype[np.void]:

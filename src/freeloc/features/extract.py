@@ -15,9 +15,10 @@ from pathlib import Path
 from freeloc._typing import Uint8Array
 from freeloc.features.arrays import FeatureMap
 from freeloc.features.batching import in_batches
-from freeloc.features.cache import CacheFormat, FeatureCache, entry_bytes
+from freeloc.features.cache import CacheFormat, FeatureCache
 from freeloc.features.compute import compute_features, crop_features, feature_canvases
 from freeloc.features.disk_space import check_disk_space
+from freeloc.features.entry_size import entry_bytes
 from freeloc.features.sources import CachedFeatures, LiveFeatures
 from freeloc.geometry.grid import Grid
 from freeloc.geometry.pyramid import Pyramid

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from freeloc.errors import MalformedFileError
 from freeloc.features.arrays import FeatureMap
-from freeloc.features.cache import FeatureCache, entry_bytes
+from freeloc.features.cache import FeatureCache
 from freeloc.features.disk_space import check_disk_space
+from freeloc.features.entry_size import entry_bytes
 from freeloc.features.sources import LiveFeatures
 
 __all__ = ["StoredFeatures"]

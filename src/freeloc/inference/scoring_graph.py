@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["graph_key", "int8_parts", "scoring_layers"]
 
-_VERSION = 3
+_VERSION = 4
 """Version of the graph. It is part of the cache key, so cached graphs of other versions are ignored."""
 
 _EXTRA_INPUT_DIMS = (2, 3)

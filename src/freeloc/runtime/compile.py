@@ -36,6 +36,7 @@ def compile_network(
     precision: Precision = "auto",
     streams: int | None = 1,
     batch: int | None = None,
+    cached: bool = True,
 ) -> Network:
     """Compile a backbone and the module that follows it.
 
@@ -48,6 +49,7 @@ def compile_network(
             one canvas per core, for the highest throughput (a third higher than with one stream on two cores).
         batch: maximum number of canvases of equal shape that torch runs in one batch; default: 32 on a GPU and 1
             on a CPU. OpenVINO always runs canvases one by one.
+        cached: whether the graph of a backbone alone is read from the disk cache, or stored there.
 
     Raises:
         ConfigurationError: runtime or precision is unknown, the batch is not positive, or this process was forked
@@ -68,6 +70,8 @@ def compile_network(
             return TorchNetwork(backbone, None, precision, device, batch)
         network = WithDetail(backbone) if appended.detail else backbone
         return TorchNetwork(network, appended.module, precision, device, batch)
+    if appended is None and not cached:
+        return OpenVinoNetwork(features_only(convert_backbone(backbone)), precision, streams=streams)
     return OpenVinoNetwork(network_graph(backbone, appended), precision, streams=streams)
 
 

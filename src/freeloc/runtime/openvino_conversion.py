@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +116,11 @@ def _trace(module: nn.Module, examples: Sequence[Any]) -> Any:
     about an operation.
     """
     import torch
+    from torch.jit._trace import TracerWarning
 
     with torch.no_grad(), silence_torchscript():
+        # torch warns of Python numbers in networks of timm, whose graphs are compared with torch instead.
+        warnings.filterwarnings("ignore", category=TracerWarning)
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
         return TorchScriptPythonDecoder(module, example_input=tuple(examples))

@@ -406,3 +406,36 @@ def test_random_weights_are_no_constant(backbones: dict[str, Backbone]) -> None:
         features = backbone(noise(3 * backbone.layout.stride, 4 * backbone.layout.stride))
         assert float(features.std()) > 1e-3
         assert math.isfinite(float(features.abs().max()))
+
+
+# --- detail features ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "last"),
+    [
+        ("resnet18", "layer3", False),
+        ("swin_tiny_patch4_window7_224", "layers.2", True),
+        ("mobilenetv3_small_050", "blocks.3", False),
+    ],
+)
+def test_detail_features_are_those_of_the_last_stage_at_half_the_stride(
+    backbones: dict[str, Backbone], name: str, stage: str, last: bool
+) -> None:
+    backbone, outputs = backbones[name], []
+    canvas = noise(3 * 32, 5 * 32)
+    handle = backbone.body.network.get_submodule(stage).register_forward_hook(  # type: ignore[union-attr]
+        lambda _module, _inputs, output: outputs.append(output)
+    )
+    features, detail = backbone.forward_with_detail(canvas)
+    handle.remove()
+    assert torch.equal(features, backbone(canvas))
+    assert detail.shape == (1, backbone.detail_channels, 6, 10)
+    assert torch.equal(detail, outputs[0].movedim(3, 1) if last else outputs[0])
+
+
+def test_networks_that_cannot_return_earlier_stages_have_no_detail_features() -> None:
+    backbone = TimmBackbone("timm:layers", Layers([(2, 2, 0), (2, 2, 0)], gated=False))
+    assert backbone.detail_channels == 0
+    with pytest.raises(NotImplementedError):
+        backbone.forward_with_detail(noise(8, 8))

@@ -28,7 +28,7 @@ from freeloc.nn.backbones.timm_weights import load_local, published_file, tensor
 from freeloc.nn.backbones.weight_files import first_line
 from freeloc.nn.torchscript import silence_torchscript
 
-__all__ = ["TimmBackbone", "load_timm"]
+__all__ = ["TimmBackbone", "create_untrained", "load_timm"]
 
 _PREFIX: Final = "timm:"
 _SIZE_OPTIONS: Final = ("dynamic_img_size", "strict_img_size")
@@ -87,6 +87,23 @@ def _cell_center(name: str, body: FeatureMap) -> float:
     return body.stride / 2 if center is None else center
 
 
+def create_untrained(name: str) -> Backbone:
+    """Create a backbone from a timm network with random weights, to measure its speed.
+
+    Args:
+        name: ``timm:NAME``.
+
+    Raises:
+        BackboneError: timm does not have the network, or its feature map does not match the canvas.
+        MissingDependencyError: timm is not installed or cannot be imported.
+    """
+    timm = _import_timm(name)
+    _published_config(timm, name)
+    backbone = TimmBackbone(name, _create_untrained(timm, name))
+    backbone.freeze()
+    return backbone
+
+
 def load_timm(name: str, weights: Path | None = None) -> Backbone:
     """Load a backbone from a timm network.
 
@@ -106,13 +123,7 @@ def load_timm(name: str, weights: Path | None = None) -> Backbone:
     if weights is None:
         network = _create_published(timm, name, published)
     else:
-        try:
-            network = _create(timm, name, pretrained=False)
-        except NETWORK_ERRORS as error:
-            raise BackboneError(
-                f"timm cannot create {name} ({first_line(error)}): choose another network",
-                parameter="backbone",
-            ) from error
+        network = _create_untrained(timm, name)
         load_local(network, weights, name)
     backbone = TimmBackbone(name, network)
     backbone.freeze()
@@ -177,6 +188,15 @@ def _create(timm: Any, name: str, *, pretrained: bool, overlay: Mapping[str, Any
         else:
             return network
     return cast("nn.Module", create())
+
+
+def _create_untrained(timm: Any, name: str) -> nn.Module:
+    try:
+        return _create(timm, name, pretrained=False)
+    except NETWORK_ERRORS as error:
+        raise BackboneError(
+            f"timm cannot create {name} ({first_line(error)}): choose another network", parameter="backbone"
+        ) from error
 
 
 def _create_published(timm: Any, name: str, published: Any) -> nn.Module:

