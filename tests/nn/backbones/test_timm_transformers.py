@@ -110,7 +110,7 @@ def test_detail_features_are_the_tokens_of_two_depths(backbones: dict[str, TimmB
     backbone, stride = backbones[name], NETWORKS[name]
     canvas = noise(3 * stride, 5 * stride)
     tokens: list[Tensor] = []
-    blocks = [backbone.body.network.blocks[index] for index in (1, 2)]  # type: ignore[index]
+    blocks = [backbone.body.network.get_submodule(f"blocks.{index}") for index in (1, 2)]
     handles = [
         block.register_forward_hook(lambda _block, _inputs, output: tokens.append(output)) for block in blocks
     ]
