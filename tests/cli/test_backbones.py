@@ -54,10 +54,10 @@ def test_everything_as_json_and_times(freeloc: Callable[..., Any]) -> None:
 
 
 def test_an_unknown_name_ends_with_one_sentence(freeloc: Callable[..., Any]) -> None:
-    answer = freeloc("backbones", "dinov2-smal")
+    answer = freeloc("backbones", "dinov2-sma11")
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1
-    assert "'dinov2-smal'" in answer.err
+    assert "'dinov2-sma11'" in answer.err
     assert "dinov2-small" in answer.err
 
 
