@@ -60,6 +60,8 @@ from .training.pretraining.pretrain import pretrain as pretrain
 from .training.pretraining.settings import PretrainingSettings as PretrainingSettings
 from .training.recipe import Recipe as Recipe
 from .training.settings import TrainingSettings as TrainingSettings
+from .training.suspects import Suspect as Suspect
+from .training.suspects import find_suspects as find_suspects
 from .training.train import train as train
 from .visualization.notebook import show as show
 from .writers.data_frame import to_pandas as to_pandas

@@ -20,6 +20,7 @@ __all__ = [
     "LocationRanking",
     "MapSize",
     "MinusOne",
+    "MissingTags",
     "Padding",
     "Pictures",
     "PointKind",
@@ -101,6 +102,11 @@ Supervision = Literal["tags", "masked", "masked_outside"]
 class, "masked" takes the maximum score only inside the class's boxes; "masked_outside" also penalizes the
 maximum
 score outside them."""
+
+MissingTags = Literal["none", "expect"]
+"""What training makes of classes that an image is not tagged with: they are absent ("none", the default), or
+absent unless the image probably has them, in which case they are ignored ("expect"); see
+`freeloc.training.missing_tags`."""
 
 APFlavour = Literal["area", "11point", "step"]
 """How a precision-recall curve is summarized as one number.

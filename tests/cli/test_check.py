@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from freeloc.datasets import Dataset
+from freeloc.training.settings import TrainingSettings
+from freeloc.training.suspects import Suspect
 from tests.datasets.keywords.xmp_files import digikam
 from tests.datasets.tags.tag_lists import images
 
@@ -315,3 +317,30 @@ def test_wrong_options_for_messy_tags(freeloc: Callable[..., Any], options: list
     answer = freeloc("check", "tags.csv", "--quiet", *options)
     assert (answer.code, answer.out) == (2, "")
     assert message in answer.err
+
+
+def test_suspects_are_listed(
+    freeloc: Callable[..., Any], tiny_training: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the kind, most certain first; `tests/training/test_suspects.py` tests which ones they are."""
+    data = tiny_training.samples[0].path.parent
+    calls: list[tuple[int, str]] = []
+
+    def fake(dataset: Dataset, settings: TrainingSettings, *, count: int, quiet: bool) -> tuple[Suspect, ...]:
+        calls.append((count, settings.backbone))
+        paths = [sample.path for sample in dataset]
+        return (Suspect(paths[0], "ring", "missing", 0.987), Suspect(paths[1], "star", "wrong", 0.004))
+
+    monkeypatch.setattr("freeloc.training.suspects.find_suspects", fake)
+    answer = freeloc("check", data, "--suspects", 5, "--backbone", "efficientnet_lite0")
+    assert answer.code == 0, answer.err
+    first, second = (sample.path for sample in tiny_training.samples[:2])
+    lines = answer.out.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("probably missing"))
+    assert lines[start + 1] == f"   98.7%  ring  {first}"
+    assert lines[start + 2].startswith("probably wrong")
+    assert lines[start + 3] == f"    0.4%  star  {second}"
+    values = json.loads(freeloc("check", data, "--suspects", 5, "--json").out)
+    assert [suspect["kind"] for suspect in values["suspects"]] == ["missing", "wrong"]
+    assert "suspects" not in json.loads(freeloc("check", data, "--json").out)
+    assert calls == [(5, "efficientnet_lite0"), (5, "efficientnet_lite2")]

@@ -13,6 +13,8 @@ from freeloc.cli.options import (
     DATA,
     Aliases,
     Ancestors,
+    BackboneName,
+    CacheFolder,
     Classes,
     Data,
     FoldCase,
@@ -24,14 +26,18 @@ from freeloc.cli.options import (
     SkipBad,
     Split,
     Untagged,
+    Weights,
     read_classes,
 )
+from freeloc.cli.suspect_table import suspect_table
 from freeloc.cli.tag_table import tag_table
 from freeloc.cli.training_data import describe
+from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
     from freeloc.datasets.checks.findings import Finding
+    from freeloc.training.suspects import Suspect
 
 __all__ = ["check"]
 
@@ -69,6 +75,19 @@ def check(
     min_images: MinImages = 0,
     untagged: Untagged = "absent",
     other_splits: OtherSplits = None,
+    suspects: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            help="Also list this many tags that are probably missing, and as many that are probably wrong, most "
+            "certain first. Trains three small models, each on two thirds of the images, and judges the others by "
+            "them; needs at least three images.",
+            min=0,
+        ),
+    ] = 0,
+    backbone: BackboneName = DEFAULT_BACKBONE,
+    weights: Weights = None,
+    cache: CacheFolder = None,
     json_: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON, with all classes, tags and warnings.")
     ] = False,
@@ -115,8 +134,18 @@ def check(
         "--val-split": _validation(report.dataset, split, other_splits),
     }
     command = _training_command(data, given)
+    found: tuple[Suspect, ...] = ()
+    if suspects:
+        from freeloc.training.settings import TrainingSettings
+        from freeloc.training.suspects import find_suspects
+
+        settings = TrainingSettings(backbone=backbone, weights=weights, cache_folder=cache)
+        found = find_suspects(report.dataset, settings, count=suspects, quiet=quiet)
     if json_:
-        print_json(json.dumps({**report.to_dict(), "next": command}, ensure_ascii=False, indent=2))
+        values = {**report.to_dict(), "next": command}
+        if suspects:
+            values["suspects"] = [suspect.to_dict() for suspect in found]
+        print_json(json.dumps(values, ensure_ascii=False, indent=2))
         return
     print_result(describe(report.dataset))
     for line in tag_table(report):
@@ -125,6 +154,8 @@ def check(
         headline, *details = str(finding).splitlines()
         for line in (f"warning: {headline}{_option(finding)}", *details):
             print_result(line)
+    for line in suspect_table(found) if suspects else ():
+        print_result(line)
     print_result(f"verdict: {report.verdict}{_unchecked(split, other_splits)}")
     print_result(f"next: {command}")
 

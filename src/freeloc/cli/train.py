@@ -214,6 +214,14 @@ def train(
             rich_help_panel=RECIPE,
         ),
     ] = "tags",
+    missing_tags: Annotated[
+        choices.MissingTags,
+        typer.Option(
+            help="none: a class that an image is not tagged with is absent; expect: it is ignored if the image "
+            "probably has it, for images of which people tagged only a part.",
+            rich_help_panel=RECIPE,
+        ),
+    ] = "none",
     seed: Annotated[
         int,
         typer.Option(
@@ -318,6 +326,7 @@ def train(
                 backbone_learning_rate=backbone_learning_rate,
                 pooling=pooling,
                 supervision=supervision,
+                missing_tags=missing_tags,
                 scales=parse_scales(scales),
                 padding=padding,
                 resize=resize,

@@ -210,6 +210,11 @@ class Dataset:
         indices = np.linspace(0, len(self) - 1, min(count, len(self)))
         return [int(index) for index in np.unique(indices.astype(int))]
 
+    def with_labels(self, labels: Labels) -> Dataset:
+        """Return the same images with other (N, K) labels."""
+        samples = tuple(replace(sample, labels=row) for sample, row in zip(self.samples, labels, strict=True))
+        return replace(self, samples=samples)
+
     def select_classes(self, classes: Sequence[str]) -> Dataset:
         """Return the same images with the labels and boxes of some classes, in the given order.
 

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from freeloc._literals import CacheFormat, Padding, Precision, Resize, Runtime, Supervision
+from freeloc._literals import CacheFormat, MissingTags, Padding, Precision, Resize, Runtime, Supervision
 from freeloc._validation import check_keywords, check_value
 from freeloc.datasets.checks.classes import warn_of_untagged
 from freeloc.datasets.data_source import DataSource
@@ -65,6 +65,7 @@ class TrainOptions(DataOptions, total=False):
     hidden_dropout: float | None
     pooling: str | None
     supervision: Supervision | None
+    missing_tags: MissingTags | None
     cell_fraction: float | None
     gradient: Gradient | None
     learning_rate: float | None

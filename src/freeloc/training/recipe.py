@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from freeloc._literals import Padding, Resize, Supervision
+from freeloc._literals import MissingTags, Padding, Resize, Supervision
 from freeloc._validation import (
     Count,
     CountOrZero,
@@ -70,6 +70,7 @@ class Recipe:
             (section 3); "average" is the pooling of class activation maps; "full" scores the mean feature of the
             whole image, at scale 1 only.
         supervision: which annotations guide training; see `freeloc._literals.Supervision`.
+        missing_tags: whether tags are expected to be missing; see `freeloc._literals.MissingTags`.
         cell_fraction: fraction of each image's cells that a training step uses, drawn at random. Leaving out
             cells keeps the head from relying on the single most discriminative window and makes the search
             faster. With 1, all cells are used, as in the paper.
@@ -109,6 +110,7 @@ class Recipe:
     hidden_dropout: Share = 0.5
     pooling: Name = "max"
     supervision: Supervision = "tags"
+    missing_tags: MissingTags = "none"
     cell_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.33
     gradient: Gradient = "sparse"
     learning_rate: Positive = 0.0025

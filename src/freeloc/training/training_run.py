@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 
+import numpy as np
+
+from freeloc.datasets.dataset import ABSENT, Labels
 from freeloc.errors import OutputError
 from freeloc.io.progress import print_status
 from freeloc.io.stages import current_stages, describe_seconds
@@ -19,13 +22,14 @@ from freeloc.training.device import share_cores
 from freeloc.training.divergence import check_model
 from freeloc.training.epoch_choice import explain_choice
 from freeloc.training.manifest import describe_images, make_manifest
+from freeloc.training.missing_tags import ignore_missing_tags
 from freeloc.training.preparation import PreparedRun
 from freeloc.training.run_folder import RunFolder
 from freeloc.training.snapshots import Snapshots
 from freeloc.training.trainable_model import TrainableModel
 from freeloc.training.trainer import EpochRecord, Trainer
 from freeloc.training.validation import Validation
-from freeloc.training.warm_start import warm_start
+from freeloc.training.warm_start import measure_features, warm_start
 
 __all__ = ["TrainingRun"]
 
@@ -75,10 +79,11 @@ class TrainingRun:
             OutputError: a file cannot be written.
         """
         prepared, trainable = self._prepared, self._trainable
-        settings, dataset = prepared.settings, prepared.dataset
+        settings, labels = prepared.settings, self._labels()
+        dataset = prepared.dataset.with_labels(labels)
         trainer = Trainer(
             trainable.source,
-            dataset.labels,
+            labels,
             trainable.step,
             trainable.optimizer,
             settings.recipe,
@@ -90,7 +95,7 @@ class TrainingRun:
         )
         with share_cores(prepared.network.threads) if backbone_dominates else nullcontext():
             if checkpoint is None:
-                self._begin()
+                self._begin(labels)
             else:
                 self._resumed = True
                 self._best = checkpoint.best
@@ -195,13 +200,31 @@ class TrainingRun:
         else:
             stages.report(line, note)
 
-    def _begin(self) -> None:
-        prepared, trainable, settings = self._prepared, self._trainable, self._prepared.settings
+    def _labels(self) -> Labels:
+        """Return the labels to train on, which are those of the dataset unless missing tags are expected."""
+        prepared, trainable = self._prepared, self._trainable
+        labels = prepared.dataset.labels
+        if prepared.settings.recipe.missing_tags == "none":
+            return labels
+        statistics = measure_features(
+            trainable.features, trainable.head_step.projection, device=prepared.device, quiet=self._quiet
+        )
+        features = ((statistics.means - statistics.mean) * statistics.gain).numpy().astype(np.float64)
+        changed = ignore_missing_tags(features, labels, prepared.settings.seed)
+        count, absent = np.count_nonzero(changed != labels), np.count_nonzero(labels == ABSENT)
+        self._print(
+            f"missing tags: {count} of {absent} classes without a tag are ignored, because the images probably "
+            "have them"
+        )
+        return changed
+
+    def _begin(self, labels: Labels) -> None:
+        trainable, settings = self._trainable, self._prepared.settings
         if settings.recipe.warm_start_epochs:
             warm_start(
                 trainable.head_step,
                 trainable.features,
-                prepared.dataset.labels,
+                labels,
                 settings.recipe,
                 seed=settings.seed,
                 quiet=self._quiet,
