@@ -35,8 +35,8 @@ def test_a_row_per_class_states_what_the_record_states(tiny_result: Localization
 
 
 def test_what_was_not_requested_has_no_column(tiny_result: Localization) -> None:
-    assert list(tiny_result.to_pandas().columns) == list(COLUMNS[:9])
-    assert list(tiny_result.to_pandas(peaks=1).columns) == [*COLUMNS[:9], "peaks"]
+    assert list(tiny_result.to_pandas().columns) == list(COLUMNS[:11])
+    assert list(tiny_result.to_pandas(peaks=1).columns) == [*COLUMNS[:11], "peaks"]
     assert list(tiny_result.to_pandas(boxes=1).columns) == [*COLUMNS, "boxes"]
 
 
@@ -46,7 +46,7 @@ def test_results_of_several_images_form_one_table(tiny_result: Localization) -> 
     assert frame.groupby("image")["class"].nunique().to_dict() == {"album/street.jpg": 4, "b.jpg": 4}
     pd.testing.assert_frame_equal(freeloc.to_pandas(tiny_result), tiny_result.to_pandas())
     empty = freeloc.to_pandas([])
-    assert (len(empty), list(empty.columns)) == (0, list(COLUMNS[:9]))
+    assert (len(empty), list(empty.columns)) == (0, list(COLUMNS[:11]))
 
 
 def test_arguments_are_checked(tiny_result: Localization) -> None:
