@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from freeloc.io.standard_input import keep_input
-from tests.fuzz.networks import make_model, register_patches
+from tests.fuzz.networks import make_model, registered_patches
 from tests.runtime.networks import Patches
 from tests.video_files import gray_frames, presentation_times, write_video
 
@@ -23,11 +23,11 @@ TIMES = [Fraction(time, 1000) for time in (0, 40, 100, 110, 333, 334, 700, 1033,
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    register_patches()
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     make_model(Patches(), ("cat", "dog"), hidden=4).save(path)
-    return path
+    with registered_patches():
+        yield path
 
 
 @pytest.fixture

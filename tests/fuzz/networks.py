@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from freeloc.runtime.compile import network_graph
 from freeloc.runtime.graph_bytes import graph_bytes
 from tests.runtime.networks import Patches
 
-__all__ = ["make_model", "register_patches", "save_models", "tiny_image"]
+__all__ = ["make_model", "register_patches", "registered_patches", "save_models", "tiny_image"]
 
 
 def register_patches() -> None:
@@ -36,6 +38,16 @@ def register_patches() -> None:
         BACKBONES.register("patches")(load)
     except ConfigurationError:  # it has been registered before
         return
+
+
+@contextmanager
+def registered_patches() -> Iterator[None]:
+    """Add the backbone "patches" for a while, so that other tests in the same process do not see it."""
+    register_patches()
+    try:
+        yield
+    finally:
+        BACKBONES._registered.pop("patches", None)
 
 
 def save_models(folder: Path) -> None:

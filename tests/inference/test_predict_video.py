@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,20 +14,20 @@ from freeloc.errors import ConfigurationError, ImageError
 from freeloc.images.video import read_frames
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.origin import image_title
-from tests.fuzz.networks import make_model, register_patches
+from tests.fuzz.networks import make_model, registered_patches
 from tests.inference.sample_inputs import assert_same
 from tests.runtime.networks import Patches
 from tests.video_files import gray_frames, write_video
 
 
 @pytest.fixture(scope="module")
-def localizer() -> Localizer:
+def localizer() -> Iterator[Localizer]:
     from freeloc.inference.options import LocalizerOptions
 
-    register_patches()
     backbone = Patches()
     options = LocalizerOptions(runtime="torch", precision="float32")
-    return Localizer.from_model(make_model(backbone, ("cat", "dog"), hidden=4), backbone, options)
+    with registered_patches():
+        yield Localizer.from_model(make_model(backbone, ("cat", "dog"), hidden=4), backbone, options)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from freeloc.prediction.predict_files import PredictionOptions, predict_files
 from freeloc.writers import WRITERS, localization_record
 from freeloc.writers.image_record import ImageRecord
 from freeloc.writers.record_writer import RecordWriter
-from tests.fuzz.networks import make_model, register_patches
+from tests.fuzz.networks import make_model, registered_patches
 from tests.images.sample_images import stored
 from tests.runtime.networks import Patches
 from tests.video_files import av, presentation_times, turn_video, write_video
@@ -51,11 +51,11 @@ def noise(count: int, seed: int = 0, size: tuple[int, int] = (80, 60)) -> Any:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    register_patches()
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     make_model(Patches(), ("cat", "dog"), hidden=4).save(path)
-    return path
+    with registered_patches():
+        yield path
 
 
 @pytest.fixture(scope="module")

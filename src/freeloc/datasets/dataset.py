@@ -211,9 +211,9 @@ class Dataset:
         return [int(index) for index in np.unique(indices.astype(int))]
 
     def with_labels(self, labels: Labels) -> Dataset:
-        """Return the same images with other (N, K) labels."""
-        samples = tuple(replace(sample, labels=row) for sample, row in zip(self.samples, labels, strict=True))
-        return replace(self, samples=samples)
+        """Return the same images with other (N, K) labels, and without boxes."""
+        pairs = zip(self.samples, labels, strict=True)
+        return replace(self, samples=tuple(replace(sample, labels=row, boxes=None) for sample, row in pairs))
 
     def select_classes(self, classes: Sequence[str]) -> Dataset:
         """Return the same images with the labels and boxes of some classes, in the given order.

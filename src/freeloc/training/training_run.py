@@ -80,7 +80,9 @@ class TrainingRun:
         """
         prepared, trainable = self._prepared, self._trainable
         settings, labels = prepared.settings, self._labels()
-        dataset = prepared.dataset.with_labels(labels)
+        dataset = prepared.dataset
+        if labels is not dataset.labels:
+            dataset = dataset.with_labels(labels)
         trainer = Trainer(
             trainable.source,
             labels,
