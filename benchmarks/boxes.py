@@ -8,16 +8,15 @@ the time that boxes take per image.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workload import positive, run
-from freeloc.datasets import Dataset, open_dataset
+from benchmarks.compared_model import open_model_and_data, percent
+from benchmarks.workload import run
+from freeloc.datasets import Dataset
 from freeloc.evaluation.annotations import ground_truth_of
 from freeloc.inference.boxes import boxes_from_map
 from freeloc.inference.localizer import Localizer
@@ -100,32 +99,14 @@ def _joined(of_images: Sequence[Detections]) -> Detections:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table in Markdown."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.boxes",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="trained model")
-    parser.add_argument("--data", type=Path, required=True, help="annotated dataset")
-    parser.add_argument("--split", default="val", help="split of the dataset (default: val)")
-    parser.add_argument("--images", type=positive, help="number of images (default: all)")
-    parser.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
-    chosen = parser.parse_args(arguments)
-    localizer = Localizer(chosen.model, precision=chosen.precision)
-    dataset = open_dataset(chosen.data, split=chosen.split, boxes=True, classes=localizer.classes)
-    if chosen.images is not None:
-        dataset = dataset[: chosen.images]
+    localizer, dataset = open_model_and_data("boxes", __doc__, arguments)
     compared = compare_boxes(localizer, dataset)
     print("| box mAP at IoU | " + " | ".join(f"{iou:g}" for iou in BOX_IOU) + " | ms per image |")
     print("|---|" + "---|" * (len(BOX_IOU) + 1))
     rows = {"maps alone": compared.maps, "with detail features": compared.detail}
     for (name, values), taken in zip(rows.items(), compared.milliseconds, strict=True):
-        print(f"| {name} | " + " | ".join(map(_percent, values)) + f" | {taken:.1f} |")
-    print("| difference | " + " | ".join(map(_percent, compared.differences)) + " | |")
-
-
-def _percent(value: Interval) -> str:
-    return f"{100 * value.estimate:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+        print(f"| {name} | " + " | ".join(map(percent, values)) + f" | {taken:.1f} |")
+    print("| difference | " + " | ".join(map(percent, compared.differences)) + " | |")
 
 
 if __name__ == "__main__":

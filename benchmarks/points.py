@@ -10,25 +10,24 @@ how many peaks have an object, for several thresholds of peaks.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workload import positive, run
+from benchmarks.compared_model import open_model_and_data, percent
+from benchmarks.workload import run
 from freeloc._literals import PointKind
 from freeloc._typing import Float64Array
-from freeloc.datasets import Dataset, open_dataset
+from freeloc.datasets import Dataset
 from freeloc.evaluation.annotations import ground_truth_of
+from freeloc.inference.boxes import MIN_PROBABILITY
 from freeloc.inference.fusion import locate
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.peaks import Peak
 from freeloc.io.progress import track
 from freeloc.metrics import (
     GroundTruth,
-    Interval,
     LocationOptions,
     bootstrap_intervals,
     location_ap,
@@ -124,7 +123,7 @@ def _collect(localizer: Localizer, dataset: Dataset, truth: GroundTruth) -> _Col
         result = localizer.localize(scale_maps)
         scores[index] = result.scores
         points["salient"][index] = result.points
-        likely = np.flatnonzero(result.probabilities >= 0.01)
+        likely = np.flatnonzero(result.probabilities >= MIN_PROBABILITY)
         points["central"][index] = locate(scale_maps, "fused", "central", likely).points
         own = truth.image == index
         for label in np.unique(truth.label[own]).tolist():
@@ -138,21 +137,7 @@ def _collect(localizer: Localizer, dataset: Dataset, truth: GroundTruth) -> _Col
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables in Markdown."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.points",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="trained model")
-    parser.add_argument("--data", type=Path, required=True, help="annotated dataset")
-    parser.add_argument("--split", default="val", help="split of the dataset (default: val)")
-    parser.add_argument("--images", type=positive, help="number of images (default: all)")
-    parser.add_argument("--precision", default="auto", help="precision of the network (default: auto)")
-    chosen = parser.parse_args(arguments)
-    localizer = Localizer(chosen.model, precision=chosen.precision)
-    dataset = open_dataset(chosen.data, split=chosen.split, boxes=True, classes=localizer.classes)
-    if chosen.images is not None:
-        dataset = dataset[: chosen.images]
+    localizer, dataset = open_model_and_data("points", __doc__, arguments)
     truth = ground_truth_of(dataset)
     found = _collect(localizer, dataset, truth)
     _print_points(found, dataset, truth)
@@ -180,15 +165,11 @@ def _print_points(found: _Collected, dataset: Dataset, truth: GroundTruth) -> No
         ]
         rankings[kind] = measured
         depth = float(np.nanmean(point_depths(points, sizes, truth)))
-        cells = [_percent(bootstrap_intervals(each).mean) for each in measured]
+        cells = [percent(bootstrap_intervals(each).mean) for each in measured]
         print(f"| {kind} | {' | '.join(cells)} | {100 * depth:.1f} |")
     pairs = zip(rankings["central"], rankings["salient"], strict=True)
-    differences = [_percent(paired_bootstrap(central, salient).mean) for central, salient in pairs]
+    differences = [percent(paired_bootstrap(central, salient).mean) for central, salient in pairs]
     print(f"| difference | {' | '.join(differences)} | |")
-
-
-def _percent(value: Interval) -> str:
-    return f"{100 * value.estimate:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
 
 
 if __name__ == "__main__":
