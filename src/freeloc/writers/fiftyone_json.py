@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 from freeloc.geometry.fractions import box_fractions, point_fractions
-from freeloc.io.appended_file import AppendedFile
-from freeloc.writers.appending import AppendingWriter
+from freeloc.writers.appending import GrowingFileWriter
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.masks import decode_mask, mask_polygons
 from freeloc.writers.record import json_line
@@ -19,7 +17,7 @@ __all__ = ["FiftyOneWriter"]
 _FILE: Final = "fiftyone.jsonl"
 
 
-class FiftyOneWriter(RecordWriter, AppendingWriter):
+class FiftyOneWriter(RecordWriter, GrowingFileWriter):
     """Writer of ``fiftyone.jsonl``: one sample per line.
 
     A sample has the absolute path of its image, and a list for each kind of label: classes, points, boxes and
@@ -30,13 +28,6 @@ class FiftyOneWriter(RecordWriter, AppendingWriter):
     name: ClassVar[str] = "fiftyone"
     place: ClassVar[str | None] = _FILE
 
-    def __enter__(self) -> Self:
-        """Open the file."""
-        path = self.path_of(_FILE)
-        self._file = AppendedFile(path, self._keep)
-        self.files.append(path)
-        return self
-
     def write_record(self, record: ImageRecord, name: str) -> None:  # noqa: ARG002
         """Write the sample of one image.
 
@@ -44,20 +35,7 @@ class FiftyOneWriter(RecordWriter, AppendingWriter):
             OutputError: the line cannot be written.
             ValueError: the writer is not open.
         """
-        if self._file is None:
-            raise ValueError("a FiftyOneWriter can only write inside its with block")
-        self._file.append(json_line(_sample(record, self.options.min_box_score)))
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self.append(json_line(_sample(record, self.options.min_box_score)))
 
 
 def _sample(record: ImageRecord, min_box_score: float) -> dict[str, Any]:

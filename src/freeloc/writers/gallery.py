@@ -102,9 +102,7 @@ class GalleryWriter(AppendingWriter):
         Raises:
             OutputError: the file cannot be written.
         """
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self.close()
         if exception is None:
             path = self.options.gallery or self.path_of(self._file_name)
             atomic.write_text(path, self._gallery.render("Gallery of predictions"))

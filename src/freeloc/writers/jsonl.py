@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from PIL import Image
 
 from freeloc.inference.result import Localization
-from freeloc.io.appended_file import AppendedFile
 from freeloc.io.terminal import print_json
-from freeloc.writers.appending import AppendingWriter
+from freeloc.writers.appending import GrowingFileWriter
 from freeloc.writers.record import json_line, json_text, localization_record
 
 __all__ = ["JsonlWriter"]
 
 
-class JsonlWriter(AppendingWriter):
+class JsonlWriter(GrowingFileWriter):
     """Writer of ``predictions.jsonl``, or of the same lines to standard output if there is no output folder.
 
     Each line is written as soon as its image is predicted, so that nothing is lost by an interruption, and memory
@@ -28,14 +26,6 @@ class JsonlWriter(AppendingWriter):
     needs_folder: ClassVar[bool] = False
     lists_files: ClassVar[bool] = True
     place: ClassVar[str | None] = "predictions.jsonl"
-
-    def __enter__(self) -> Self:
-        """Open the file."""
-        if self.folder is not None:
-            path = self.path_of("predictions.jsonl")
-            self._file = AppendedFile(path, self._keep)
-            self.files.append(path)
-        return self
 
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
         """Write the record of one image as one line of UTF-8.
@@ -51,17 +41,4 @@ class JsonlWriter(AppendingWriter):
         if self.folder is None:
             print_json(json_text(record))
             return
-        if self._file is None:
-            raise ValueError("a JsonlWriter can only write inside its with block")
-        self._file.append(json_line(record))
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self.append(json_line(record))

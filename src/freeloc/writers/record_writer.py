@@ -164,9 +164,7 @@ class CollectingWriter(RecordWriter, AppendingWriter):
         Raises:
             OutputError: a file cannot be written.
         """
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self.close()
         try:
             if exception is None and self._count > 0:
                 self.write_all(CollectedRecords(self._path, self._count, self._names))

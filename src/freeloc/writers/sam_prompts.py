@@ -20,12 +20,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 from freeloc.geometry.size import Size
-from freeloc.io.appended_file import AppendedFile
-from freeloc.writers.appending import AppendingWriter
+from freeloc.writers.appending import GrowingFileWriter
 from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.point_pairs import pair_points
@@ -37,7 +35,7 @@ __all__ = ["SamPromptsWriter"]
 _FILE: Final = "sam.jsonl"
 
 
-class SamPromptsWriter(RecordWriter, AppendingWriter):
+class SamPromptsWriter(RecordWriter, GrowingFileWriter):
     """Writer of ``sam.jsonl``: the prompts of the objects in each image.
 
     Each box with a sufficient score is a prompt, together with the point that `freeloc.writers.point_pairs`
@@ -47,13 +45,6 @@ class SamPromptsWriter(RecordWriter, AppendingWriter):
     name: ClassVar[str] = "sam"
     place: ClassVar[str | None] = _FILE
 
-    def __enter__(self) -> Self:
-        """Open the file."""
-        path = self.path_of(_FILE)
-        self._file = AppendedFile(path, self._keep)
-        self.files.append(path)
-        return self
-
     def write_record(self, record: ImageRecord, name: str) -> None:  # noqa: ARG002
         """Write the line of one image.
 
@@ -61,23 +52,10 @@ class SamPromptsWriter(RecordWriter, AppendingWriter):
             OutputError: the line cannot be written.
             ValueError: the writer is not open.
         """
-        if self._file is None:
-            raise ValueError("a SamPromptsWriter can only write inside its with block")
         present = record.annotations(self.options.min_box_score)
         prompts = [prompt for each in present for prompt in _prompts(each, record.size)]
         values = {"image": record.image, "width": record.width, "height": record.height, "prompts": prompts}
-        self._file.append(json_line(values))
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self.append(json_line(values))
 
 
 def _prompts(each: ClassRecord, size: Size) -> list[dict[str, Any]]:

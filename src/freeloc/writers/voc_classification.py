@@ -99,9 +99,7 @@ class VocClassificationWriter(AppendingWriter):
         Raises:
             OutputError: a file cannot be written.
         """
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self.close()
         if exception is not None or not self._scores:
             return
         folder = Path() if self.folder is None else self.folder / _FOLDER

@@ -109,9 +109,7 @@ class VocDatasetWriter(RecordWriter, AppendingWriter):
         traceback: TracebackType | None,
     ) -> None:
         """Close the list of images."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self.close()
 
     def _check_names(self, record: ImageRecord, name: str, file_name: str) -> None:
         check_xml_names(record.names, self.name)
