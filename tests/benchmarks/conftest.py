@@ -18,9 +18,9 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _threads() -> Iterator[None]:
-    """Restore torch's number of threads, which benchmarks change."""
+    """Restore torch's number of threads, which benchmarks change, also those that run in fixtures of a module."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-__all__ = ["autocast", "deterministic", "share_cores", "to_device"]
+__all__ = ["autocast", "deterministic", "share_cores", "to_device", "use_threads"]
 
 _CORES_PER_STEP_THREAD = 4
 """Number of cores per torch thread. The head's training step accounts for about a sixth of the work per image, and
@@ -25,8 +25,15 @@ def share_cores(cores: int) -> Iterator[None]:
     If torch used all cores, the backbone's threads would preempt some of torch's threads. The other torch threads
     would wait for these in busy loops, which would slow down the backbone.
     """
+    with use_threads(max(1, min(torch.get_num_threads(), cores // _CORES_PER_STEP_THREAD))):
+        yield
+
+
+@contextmanager
+def use_threads(count: int) -> Iterator[None]:
+    """Within the context, let torch compute in ``count`` threads."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(before, cores // _CORES_PER_STEP_THREAD)))
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -20,23 +20,30 @@ def load(name, weights=None):
 """
 
 
-@pytest.fixture(scope="package")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a small model, whose backbone comes from another package."""
     folder = tmp_path_factory.mktemp("export")
     write_package(
         folder / "site", "small_package", LOADER, {"freeloc.backbones": {"small": "small_package:load"}}
     )
     small_model(SmallBackbone()).save(folder / "run" / "model.safetensors")
-    with installed(folder / "site", "small_package", BACKBONES):
-        yield folder / "run"
+    return folder / "run"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module", autouse=True)
+def _small_package(run: Path) -> Iterator[None]:
+    """Install that package, for the tests of one module: those of other folders must not see it."""
+    with installed(run.parent / "site", "small_package", BACKBONES):
+        yield
+
+
+@pytest.fixture(scope="session")
 def files(run: Path) -> Path:
     """A folder with ``small.onnx``, ``small.xml`` and ``small.bin``, exported at one scale."""
     folder = run.parent / "files"
-    written = export_model(run, onnx=folder / "small.onnx", openvino=folder / "small.xml", preset="fast")
+    with installed(run.parent / "site", "small_package", BACKBONES):
+        written = export_model(run, onnx=folder / "small.onnx", openvino=folder / "small.xml", preset="fast")
     assert [path.name for path in written] == ["small.onnx", "small.xml", "small.bin"]
     assert sorted(path.name for path in folder.iterdir()) == ["small.bin", "small.onnx", "small.xml"]
     return folder

@@ -22,6 +22,7 @@ from torch.nn import functional
 from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.conv1x1 import Conv1x1
 from freeloc.runtime.protocol import Canvas
+from freeloc.training.device import use_threads
 
 __all__ = ["round_to_steps", "round_weights"]
 
@@ -47,6 +48,9 @@ def round_weights(
 ) -> tuple[Backbone, nn.Module]:
     """Return copies of a backbone and the layers that follow it, with rounded weights.
 
+    The result does not depend on torch's number of threads. The inputs of layers would, in their last digits,
+    which decide how some weights are rounded, so torch measures them in one thread.
+
     Args:
         backbone: the frozen backbone; its projection is part of ``layers``.
         layers: the layers that read its features.
@@ -58,8 +62,9 @@ def round_weights(
     moments = {layer: _Moments(layer, generator) for part in (backbone, layers) for layer in _layers_in(part)}
     hooks = [layer.register_forward_pre_hook(moment.add) for layer, moment in moments.items()]
     with torch.no_grad():
-        for canvas in canvases:
-            layers(backbone(torch.from_numpy(canvas)[None]))
+        with use_threads(1):
+            for canvas in canvases:
+                layers(backbone(torch.from_numpy(canvas)[None]))
         for hook in hooks:
             hook.remove()
         for layer, moment in moments.items():
