@@ -27,11 +27,26 @@ def test_json_restores_an_equal_setup() -> None:
     assert RunSetup.from_json(json.loads(json.dumps(SETUP.to_dict()))) == SETUP
 
 
-def test_runs_from_before_the_order_of_resizing_was_an_option_can_be_resumed() -> None:
+@pytest.mark.parametrize("name", ["resize", "missing_tags"])
+def test_runs_from_before_a_field_existed_can_be_resumed(name: str) -> None:
     setup = dataclasses.replace(SETUP, recipe=RunSetup.plain_recipe(RECIPES["default"]))
     values = setup.to_dict()
-    del values["recipe"]["resize"]
+    del values["recipe"][name]
     assert setup.differences(RunSetup.from_json(values)) == []
+
+
+def test_runs_of_the_first_version_have_every_field_of_the_recipe() -> None:
+    """A field that is added to recipes needs the value that describes earlier runs, or none can be resumed."""
+    first = {
+        *("name", "epochs", "batch_size", "scales", "test_scales", "padding", "warm_start_epochs"),
+        *("warm_start_learning_rate", "hidden", "feature_dropout", "hidden_dropout", "pooling", "supervision"),
+        *("cell_fraction", "gradient", "learning_rate", "momentum", "weight_decay", "schedule"),
+        *("warmup_fraction", "trainable_backbone", "projection_learning_rate", "backbone_learning_rate"),
+        "min_steps",
+    }
+    values = SETUP.to_dict()
+    values["recipe"] = {name: value for name, value in values["recipe"].items() if name in first}
+    assert RunSetup.from_json(values).recipe.keys() == {field.name for field in dataclasses.fields(Recipe)}
 
 
 def test_the_recipe_is_plain_json() -> None:

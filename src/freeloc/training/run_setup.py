@@ -15,7 +15,7 @@ from freeloc.training.recipe import Recipe
 __all__ = ["Difference", "RunSetup"]
 
 
-_ADDED_FIELDS: Final[Mapping[str, Any]] = {"resize": "once"}
+_ADDED_FIELDS: Final[Mapping[str, Any]] = {"resize": "once", "missing_tags": "none"}
 """What the recipe of a run did before these fields existed, so that the run can be resumed."""
 
 
