@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from freeloc.training.run_setup import RunSetup
 from tests.models.model_files import split, write_parts
 
 SETUP = RunSetup(
-    recipe={"epochs": 3, "scales": [0.5, 1 / 3]},
+    recipe=RunSetup.plain_recipe(Recipe(epochs=3, scales=(0.5, 1 / 3))),
     data="Köln",
     backbone="b",
     precision="openvino float32",
@@ -106,6 +107,13 @@ class TestFile:
         found = Checkpoint.load(path)
         assert (found.epochs_done, found.setup) == (2, SETUP)
         assert set(found.weights) == {"fca.weight", "fca.bias", "fcb.weight", "fcb.bias", "mean", "gain"}
+
+    def test_of_a_run_from_before_fields_of_recipes_existed(self, path: Path) -> None:
+        recipe = {
+            name: value for name, value in SETUP.recipe.items() if name not in {"resize", "missing_tags"}
+        }
+        replace(Checkpoint.load(path), setup=replace(SETUP, recipe=recipe)).save(path)
+        assert Checkpoint.load(path).setup.differences(SETUP) == []
 
     def test_the_same_state_gives_the_same_bytes(self, path: Path, tmp_path: Path) -> None:
         Checkpoint.load(path).save(tmp_path / "again")

@@ -39,7 +39,14 @@ def test_runs_of_the_first_version_have_every_field_of_the_recipe() -> None:
     """A field that is added to recipes needs the value that describes earlier runs, or none can be resumed."""
     first = {
         *("name", "epochs", "batch_size", "scales", "test_scales", "padding", "warm_start_epochs"),
-        *("warm_start_learning_rate", "hidden", "feature_dropout", "hidden_dropout", "pooling", "supervision"),
+        *(
+            "warm_start_learning_rate",
+            "hidden",
+            "feature_dropout",
+            "hidden_dropout",
+            "pooling",
+            "supervision",
+        ),
         *("cell_fraction", "gradient", "learning_rate", "momentum", "weight_decay", "schedule"),
         *("warmup_fraction", "trainable_backbone", "projection_learning_rate", "backbone_learning_rate"),
         "min_steps",

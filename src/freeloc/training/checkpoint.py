@@ -158,7 +158,7 @@ class Checkpoint:
         best = header.best
         return cls(
             header.epochs_done,
-            header.setup,
+            header.setup.completed(),
             with_prefix(_WEIGHTS),
             with_prefix(_MOMENTUM),
             with_prefix(_BACKBONE),

@@ -77,8 +77,11 @@ class RunSetup:
         Raises:
             ValueError: a value is missing or has the wrong type.
         """
-        setup = convert_json(values, cls)
-        return replace(setup, recipe={**_ADDED_FIELDS, **setup.recipe})
+        return convert_json(values, cls).completed()
+
+    def completed(self) -> RunSetup:
+        """Return the setup with the fields of recipes that did not exist when it was written."""
+        return replace(self, recipe={**_ADDED_FIELDS, **self.recipe})
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> RunSetup | None:
