@@ -26,7 +26,7 @@ from freeloc.training.run_setup import RunSetup
 from tests.models.model_files import split, write_parts
 
 SETUP = RunSetup(
-    recipe=RunSetup.plain_recipe(Recipe(epochs=3, scales=(0.5, 1 / 3))),
+    recipe={"epochs": 3, "scales": [0.5, 1 / 3], "resize": "once", "missing_tags": "none"},
     data="Köln",
     backbone="b",
     precision="openvino float32",
