@@ -324,10 +324,12 @@ def test_suspects_are_listed(
 ) -> None:
     """By the kind, most certain first; `tests/training/test_suspects.py` tests which ones they are."""
     data = tiny_training.samples[0].path.parent
-    calls: list[tuple[int, str]] = []
+    calls: list[tuple[int, str, str | None]] = []
 
-    def fake(dataset: Dataset, settings: TrainingSettings, *, count: int, quiet: bool) -> tuple[Suspect, ...]:
-        calls.append((count, settings.backbone))
+    def fake(
+        dataset: Dataset, settings: TrainingSettings, *, model: str | None, count: int, quiet: bool
+    ) -> tuple[Suspect, ...]:
+        calls.append((count, settings.backbone, model))
         paths = [sample.path for sample in dataset]
         return (Suspect(paths[0], "ring", "missing", 0.987), Suspect(paths[1], "star", "wrong", 0.004))
 
@@ -340,7 +342,13 @@ def test_suspects_are_listed(
     assert lines[start + 1] == f"   98.7%  ring  {first}"
     assert lines[start + 2].startswith("probably wrong")
     assert lines[start + 3] == f"    0.4%  star  {second}"
-    values = json.loads(freeloc("check", data, "--suspects", 5, "--json").out)
+    values = json.loads(freeloc("check", data, "--suspects", 5, "--model", "voc20", "--json").out)
     assert [suspect["kind"] for suspect in values["suspects"]] == ["missing", "wrong"]
     assert "suspects" not in json.loads(freeloc("check", data, "--json").out)
-    assert calls == [(5, "efficientnet_lite0"), (5, "efficientnet_lite2")]
+    assert calls == [(5, "efficientnet_lite0", None), (5, "efficientnet_lite2", "voc20")]
+
+
+def test_a_model_without_suspects_has_nothing_to_do(freeloc: Callable[..., Any], copied: Path) -> None:
+    answer = freeloc("check", copied, "--model", "voc20")
+    assert (answer.code, answer.out) == (2, "")
+    assert "add --suspects 50, or leave --model out" in answer.err

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from freeloc.datasets.dataset import Dataset, Sample
+from freeloc.errors import ConfigurationError
+from freeloc.inference.localizer import Localizer
 from freeloc.training import suspects as module
+from freeloc.training.settings import TrainingSettings
 from freeloc.training.suspects import find_suspects, rank_suspects
 
 COUNT, CLASSES = 400, 4
@@ -61,14 +66,59 @@ def test_a_suspect_as_json() -> None:
     }
 
 
-def test_the_scores_are_those_of_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, _, scores = noisy_data()
-    calls = []
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[TrainingSettings]:
+    """The settings of the heads that would be trained; all images get the score 0."""
+    found = []
 
-    def fake(given: Dataset, settings: object, *, folds: int, quiet: bool) -> np.ndarray:
-        calls.append((given, settings, folds, quiet))
-        return scores
+    def fake(given: Dataset, settings: TrainingSettings, *, folds: int, quiet: bool) -> np.ndarray:
+        assert (folds, quiet) == (4, True)
+        found.append(settings)
+        return np.zeros(given.labels.shape, np.float32)
 
     monkeypatch.setattr(module, "fold_scores", fake)
-    assert find_suspects(data, count=7, folds=4, quiet=True) == rank_suspects(data, scores, count=7)
-    assert calls == [(data, None, 4, True)]
+    return found
+
+
+def test_without_a_model_heads_are_trained(trained: list[TrainingSettings]) -> None:
+    data, _, _ = noisy_data()
+    expected = rank_suspects(data, np.zeros(data.labels.shape, np.float32), count=7)
+    assert find_suspects(data, count=7, folds=4, quiet=True) == expected
+    assert trained == [TrainingSettings()]
+
+
+def test_a_model_judges_images_that_it_was_not_trained_on(
+    tiny_run: Path, tiny_scenes: Dataset, trained: list[TrainingSettings]
+) -> None:
+    results = Localizer.load(tiny_run).predict_many([sample.path for sample in tiny_scenes])
+    scores = np.stack([result.scores for result in results])
+    found = find_suspects(tiny_scenes, model=tiny_run, count=5, quiet=True)
+    names = [(each.path, each.name, each.kind) for each in found]
+    assert names == [
+        (each.path, each.name, each.kind) for each in rank_suspects(tiny_scenes, scores, count=5)
+    ]
+    assert trained == []
+
+
+def test_tags_that_the_model_does_not_have_are_not_judged(
+    tiny_run: Path, tiny_scenes: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, *others = tiny_scenes.classes
+    renamed = replace(tiny_scenes, classes=("zebra", *others))
+    with caplog.at_level(logging.WARNING, "freeloc"):
+        found = find_suspects(renamed, model=tiny_run, count=100, quiet=True)
+    assert {each.name for each in found} == set(others)
+    assert "'zebra'" in caplog.text
+    assert "not judged" in caplog.text
+    with pytest.raises(ConfigurationError, match=r"zebra"):
+        find_suspects(renamed.select_classes(["zebra"]), model=tiny_run, quiet=True)
+
+
+def test_its_own_images_are_judged_by_heads_that_are_trained_like_it(
+    tiny_run: Path, tiny_training: Dataset, trained: list[TrainingSettings]
+) -> None:
+    settings = TrainingSettings(seed=3)
+    find_suspects(tiny_training, settings, model=tiny_run, folds=4, quiet=True)
+    (found,) = trained
+    assert (found.backbone, found.seed) == ("efficientnet_lite0", 3)
+    assert (found.recipe.name, found.recipe.hidden, found.recipe.scales) == ("tiny", 64, (0.7, 1.0))

@@ -27,11 +27,13 @@ from freeloc.cli.options import (
     Split,
     Untagged,
     Weights,
+    complete_model,
     read_classes,
 )
 from freeloc.cli.suspect_table import suspect_table
 from freeloc.cli.tag_table import tag_table
 from freeloc.cli.training_data import describe
+from freeloc.errors import ConfigurationError
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
@@ -85,6 +87,16 @@ def check(
             min=0,
         ),
     ] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="With --suspects: a model that was trained on other images and judges these (a model file, a run "
+            "folder, or a name from freeloc models); no models are trained. If it was trained on these images, "
+            "the three small models are trained with its backbone and recipe. Default: none.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
     backbone: BackboneName = DEFAULT_BACKBONE,
     weights: Weights = None,
     cache: CacheFolder = None,
@@ -103,6 +115,11 @@ def check(
     from freeloc.datasets.checks.check import check as run
     from freeloc.io.terminal import print_json, print_result
 
+    if model is not None and not suspects:
+        raise ConfigurationError(
+            "a model judges tags only if they are asked for: add --suspects 50, or leave --model out",
+            parameter="model",
+        )
     report = run(
         data,
         other_splits=other_splits or (),
@@ -140,7 +157,7 @@ def check(
         from freeloc.training.suspects import find_suspects
 
         settings = TrainingSettings(backbone=backbone, weights=weights, cache_folder=cache)
-        found = find_suspects(report.dataset, settings, count=suspects, quiet=quiet)
+        found = find_suspects(report.dataset, settings, model=model, count=suspects, quiet=quiet)
     if json_:
         values = {**report.to_dict(), "next": command}
         if suspects:

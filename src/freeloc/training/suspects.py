@@ -1,24 +1,32 @@
 """Find tags that are probably missing or wrong.
 
-Every image is scored by a head that was trained without it (`freeloc.training.fold_scores`), because a head
-soon agrees with the tags that it was trained on. The scores are calibrated per class to probabilities of the
-tag.
+Every image is scored by a model that was trained without it, because a model soon agrees with the tags that it was
+trained on: by a given model, or by heads that are trained on parts of the images (`freeloc.training.fold_scores`).
+The scores are calibrated per class to probabilities of the tag.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 
+from freeloc._class_names import log_missing_classes
 from freeloc._typing import Float32Array
 from freeloc._validation import Count, check_arguments
 from freeloc.datasets.dataset import ABSENT, PRESENT, Dataset
+from freeloc.evaluation.collect import collect
+from freeloc.inference.localizer import Localizer
+from freeloc.io.typed_json import convert_json
+from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.platt_scaling import fit_calibration
+from freeloc.models.registry import find_model
 from freeloc.training.fold_scores import fold_scores
+from freeloc.training.recipe import Recipe
+from freeloc.training.run_setup import RunSetup
 from freeloc.training.settings import TrainingSettings
 
 __all__ = ["Suspect", "SuspectKind", "find_suspects", "rank_suspects"]
@@ -60,6 +68,7 @@ def find_suspects(
     data: Dataset,
     settings: TrainingSettings | None = None,
     *,
+    model: str | Path | None = None,
     count: Count = _COUNT,
     folds: Count = 3,
     quiet: bool = False,
@@ -68,7 +77,12 @@ def find_suspects(
 
     Args:
         data: images and tags; boxes are not read.
-        settings: settings of training; None uses the defaults.
+        settings: settings of training; None uses the defaults. With a model, the backbone and the recipe are the
+            model's.
+        model: a model that judges the images, as `freeloc.models.registry.find_model` takes it. Tags that it does
+            not have as classes are not judged. If it was trained on exactly these images, heads are trained like
+            it instead. A model that was trained on some of these images finds fewer errors among them. None trains
+            heads.
         count: maximum number of suspects of each kind.
         folds: number of heads that are trained, each on all images but one fold.
         quiet: whether to hide progress.
@@ -77,12 +91,40 @@ def find_suspects(
         The suspects, those of kind "missing" first, and most certain first within a kind.
 
     Raises:
-        ConfigurationError: there are fewer than two folds, or fewer images than folds.
+        ConfigurationError: there are fewer than two folds, fewer images than folds, or the model has none of the
+            classes.
         DatasetError: the dataset has no images, or a fold leaves nothing to learn.
         ImageError: an image cannot be read.
+        ModelError: the model does not exist, or its file is damaged.
+        BackboneError: the model's backbone cannot be loaded.
     """
-    scores = fold_scores(data, settings, folds=folds, quiet=quiet)
-    return rank_suspects(data, scores, count=count)
+    settings = settings or TrainingSettings()
+    if model is not None:
+        source = find_model(model)
+        header = ModelFile.open(source).header
+        if header.training_data.get("fingerprint") != data.content_fingerprint(data.image_info()):
+            return _judge(source, data, settings, count, quiet=quiet)
+        settings = _trained_like(header, settings)
+    return rank_suspects(data, fold_scores(data, settings, folds=folds, quiet=quiet), count=count)
+
+
+def _judge(
+    source: Path, data: Dataset, settings: TrainingSettings, count: int, *, quiet: bool
+) -> tuple[Suspect, ...]:
+    """Return the suspects of a dataset by the scores of a model that was trained on other images."""
+    localizer = Localizer.load(source, weights=settings.weights)
+    name = source.parent.name
+    missing = log_missing_classes(data.classes, localizer.classes, f"model {name}", "not judged")
+    judged = data.select_classes([each for each in data.classes if each not in missing])
+    scores = collect(localizer, judged, name, quiet=quiet).scores.astype(np.float32, copy=False)
+    return rank_suspects(judged, scores, count=count)
+
+
+def _trained_like(header: ModelHeader, settings: TrainingSettings) -> TrainingSettings:
+    """Return settings with the backbone and, if the manifest states it, the recipe of a model."""
+    setup = RunSetup.from_manifest(header.manifest)
+    recipe = settings.recipe if setup is None else convert_json(setup.recipe, Recipe)
+    return replace(settings, backbone=header.backbone, recipe=recipe)
 
 
 def rank_suspects(data: Dataset, scores: Float32Array, *, count: int = _COUNT) -> tuple[Suspect, ...]:
