@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,28 @@ _SHARE_SLOW_SETUP = ("tests/benchmarks/", "tests/paper/")
 """Folders in which several files use one slow fixture, so that all their tests run in one process."""
 
 
+def _group(nodeid: str) -> str:
+    """Return the name of the tests that run in the same process as a test."""
+    folder = next((name for name in _SHARE_SLOW_SETUP if nodeid.startswith(name)), None)
+    return folder or nodeid.split("::", 1)[0]
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Distribute whole files over the processes, and whole folders where tests share slow fixtures."""
     from xdist.scheduler import LoadFileScheduling
 
-    def group(nodeid: str) -> str:
-        folder = next((name for name in _SHARE_SLOW_SETUP if nodeid.startswith(name)), None)
-        return folder or nodeid.split("::", 1)[0]
-
+    config.option.loadscopereorder = False  # by number of tests, which says little about their time
     scheduler = LoadFileScheduling(config, log)
-    scheduler._split_scope = group  # noqa: SLF001 - xdist has no public way
+    scheduler._split_scope = _group  # noqa: SLF001 - xdist has no public way
     return scheduler
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In several processes, begin with the groups that have the most slow tests, so that none waits at the end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        slow = Counter(_group(item.nodeid) for item in items if item.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[_group(item.nodeid)])
 
 
 @pytest.fixture(scope="session", autouse=True)

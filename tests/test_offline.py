@@ -58,13 +58,6 @@ else:
     Localizer.load(sys.argv[2], runtime="openvino").predict(sys.argv[4])
 """
 
-SMALL_DEMO = """
-import sys
-from freeloc.demo.run import DemoSettings, run_demo
-
-run_demo(sys.argv[1], DemoSettings(train_scenes=5, test_scenes=2, epochs=1, backbone="efficientnet_lite0"))
-"""
-
 
 @dataclass(frozen=True)
 class Watched:
@@ -179,10 +172,6 @@ def test_quantize(
     out = tmp_path / "int8.safetensors"
     assert_silent(watched("-m", "freeloc", "quantize", tiny_run, *images, "--out", out))
     assert Model.load(out).int8 is not None
-
-
-def test_demo(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    assert_silent(watched("-c", SMALL_DEMO, tmp_path / "demo"))
 
 
 def test_a_model_file_alone_starts_no_download(

@@ -47,12 +47,11 @@ def test_a_leading_tilde_and_slash_is_the_home_folder(
     assert not list(elsewhere.iterdir())
 
 
-def test_prediction_needs_no_home_folder(folder: Path) -> None:
+def test_prediction_needs_no_home_folder(folder: Path, tiny_run: Path) -> None:
     left_out = ("FREELOC_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in left_out} | {"HOME": ""}
     before = sorted(folder.iterdir())
-    command = [sys.executable, "-m", "freeloc", "predict", "voc20", "~a.jpg", "--scales", "0.5"]
-    command += ["--precision", "float32"]  # an int8 network is part of the model
+    command = [sys.executable, "-m", "freeloc", "predict", str(tiny_run), "~a.jpg", "--scales", "0.5"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
     assert done.stderr.startswith(
