@@ -17,7 +17,7 @@ from tests.inference.sample_inputs import EndlessImages, noise
 @pytest.fixture(scope="module")
 def batched(tiny_run: Path) -> Localizer:
     """Torch with three canvases of equal shape at once, as on a GPU."""
-    return Localizer.load(tiny_run, runtime="torch", precision="float32", batch=3)
+    return Localizer.load(tiny_run, runtime="torch", precision="float32", batch=3, scales=(0.28, 0.4))
 
 
 # Portrait, landscape and square images in random order; some share a canvas shape at only one scale.
@@ -68,14 +68,15 @@ def test_in_batches_a_bad_image_keeps_its_turn(batched: Localizer, tmp_path: Pat
         next(raw)
 
 
-def test_in_batches_images_are_taken_a_few_windows_ahead(batched: Localizer) -> None:
+def test_in_batches_images_are_taken_a_few_windows_ahead(tiny_run: Path) -> None:
+    batched = Localizer.load(tiny_run, runtime="torch", precision="float32", batch=3, scales=(0.1, 0.2))
     images = EndlessImages()
     results = batched.predict_many(images)
     assert images.taken == 2  # which tell that there are several
     window, threads = 2 * 3, 2
     # Results to be ordered, two windows in progress, one window being yielded, and images decoded ahead.
     most = (4 * threads + 1) + 3 * window + (2 * threads + 1) + 1
-    for done in range(1, 31):
+    for done in range(1, 61):
         next(results)
         assert done <= images.taken <= done + most
     results.close()
