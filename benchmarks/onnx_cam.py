@@ -27,6 +27,10 @@ __all__ = ["OnnxCam", "PlainClassifier"]
 _SEED = 0
 
 
+_EXPORTED: dict[tuple[str, int], bytes] = {}
+"""Exported models, by the backbone's fingerprint and the number of classes."""
+
+
 class PlainClassifier(nn.Module):
     """Backbone, mean over the cells, and a linear layer, in the form that computes maps as well.
 
@@ -72,7 +76,7 @@ class OnnxCam(Peer):
         options = runtime.SessionOptions()
         options.intra_op_num_threads = usable_cores()
         self._session: Any = runtime.InferenceSession(
-            _exported(PlainClassifier(backbone, classes)), options, providers=["CPUExecutionProvider"]
+            _exported(backbone, classes), options, providers=["CPUExecutionProvider"]
         )
 
     def locate(self, image: Uint8Array, classes: Sequence[int]) -> tuple[Float32Array, Float64Array]:
@@ -83,8 +87,12 @@ class OnnxCam(Peer):
         return scores[0], cell_points(ScoreMap.of(valid, grid))
 
 
-def _exported(network: PlainClassifier) -> bytes:
-    """Return a network as an ONNX model for images of any size."""
+def _exported(backbone: Backbone, classes: int) -> bytes:
+    """Return a classifier as an ONNX model for images of any size; exporting takes seconds, so it is done once."""
+    key = backbone.fingerprint, classes
+    if key in _EXPORTED:
+        return _EXPORTED[key]
+    network = PlainClassifier(backbone, classes)
     side = torch.export.Dim.DYNAMIC
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of its own use of deprecated functions
@@ -98,5 +106,5 @@ def _exported(network: PlainClassifier) -> bytes:
             verbose=False,
         )
     assert program is not None
-    exported: bytes = program.model_proto.SerializeToString()
-    return exported
+    _EXPORTED[key] = program.model_proto.SerializeToString()
+    return _EXPORTED[key]

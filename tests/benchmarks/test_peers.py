@@ -136,9 +136,12 @@ def test_both_peers_agree_and_return_the_scores_of_the_model(
         assert near.mean() >= 0.8  # a map may have two equally high peaks
 
 
-def test_the_exported_classifier_is_the_one_in_torch(backbone: Backbone, image: Uint8Array) -> None:
-    peer = created(lambda: OnnxCam(backbone, 7))
-    network = PlainClassifier(backbone, 7)
+def test_the_exported_classifier_is_the_one_in_torch(
+    model: Model, backbone: Backbone, image: Uint8Array
+) -> None:
+    backbone = model.adapt_backbone(backbone)
+    peer = created(lambda: OnnxCam(backbone, 8))
+    network = PlainClassifier(backbone, 8)
     for picture in (image, image[:, : image.shape[1] // 2]):
         ((grid, canvas),) = load_canvases(picture, Pyramid((1.0,)), backbone.layout, backbone.pad_color)
         maps, wanted = network(backbone.normalization(torch.from_numpy(canvas)[None]))
