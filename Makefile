@@ -4,6 +4,7 @@
 # make coverage  tests with branch coverage; writes build/coverage
 # make lint      ruff, typos, import-linter and mypy only
 # make docs      build the documentation site into build/site; warnings are errors (requires npm, for the page Try it)
+# make pictures  draw the pictures of docs/tools, from the output of make demo (requires make consumers, exiftool, Chromium)
 # make consumers install the programs that tests read written formats with, each with its own dependencies
 # make bench     compare speeds on real images; writes docs/benchmarks.md (BENCH_ARGS='--model FILE')
 # make fuzz      damage datasets, images, models and caches at random for some minutes (FUZZ_ARGS='--minutes 60')
@@ -24,7 +25,7 @@ VOC20_ARGS ?=
 # labelme 7 requires Python 3.12.
 CONSUMERS := datumaro==1.13.12 label-studio-sdk==2.1.2 labelme==6.3.1 pyexiv2==2.16.0 ultralytics==8.4.190
 
-.PHONY: setup demo test coverage lint docs consumers bench fuzz voc20 format clean help
+.PHONY: setup demo test coverage lint docs pictures consumers bench fuzz voc20 format clean help
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -66,6 +67,9 @@ coverage: $(VENV)/dev
 docs: $(VENV)/dev
 	$(BIN)/python docs/try_it.py
 	$(BIN)/python docs/build_site.py
+
+pictures: $(VENV)/dev
+	$(BIN)/python -m docs.tool_pictures --demo demo
 
 consumers: $(VENV)/base
 	set -e; for each in $(CONSUMERS); do \
