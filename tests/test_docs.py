@@ -25,7 +25,7 @@ from freeloc.demo.scenes import SceneSettings, generate_scenes
 ROOT = Path(freeloc.__file__).parent.parent.parent
 PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text("utf-8")
-    for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+    for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 }
 
 
@@ -143,6 +143,30 @@ def test_the_python_of_a_page_runs(page: str, prepared_folder: Path) -> None:
             for word in ('"dog"', '"person"', '"bicycle"'):  # the tiny model has other classes
                 block = block.replace(word, '"mug"')  # noqa: PLW2901
         exec(compile(block, page, "exec"), names)
+
+
+# --- links and pictures -------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the headings of a page."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    headings = (
+        re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", each) for each in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    )
+    plain = (re.sub(r"[^\w\s-]", "", each).strip().lower() for each in headings)
+    return {re.sub(r"[-\s]+", "-", each) for each in plain}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page: str) -> None:
+    folder = (ROOT / page).parent
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        name, _, anchor = target.partition("#")
+        if not re.match(r"[a-z]+:", target):
+            path = folder / name if name else ROOT / page
+            assert path.exists(), target
+            assert not anchor or path.suffix != ".md" or anchor in anchors(path), target
 
 
 # --- commands ----------------------------------------------------------------------------------------------

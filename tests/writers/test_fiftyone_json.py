@@ -1,4 +1,4 @@
-"""Samples for FiftyOne, loaded by the lines on the page about formats."""
+"""Samples for FiftyOne, loaded by the lines on the page about FiftyOne."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.consumers import read_with
 from tests.writers.image_records import MUG, class_record, image_record, write_records, write_turned_image
 from tests.writers.test_label_studio import everything
 
-PAGE = Path(freeloc.__file__).parents[2] / "docs" / "formats.md"
+PAGE = Path(freeloc.__file__).parents[2] / "docs" / "tools" / "fiftyone.md"
 
 LOAD = """
 import json, os, sys

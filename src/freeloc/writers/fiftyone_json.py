@@ -1,4 +1,4 @@
-"""Write samples for FiftyOne; ``docs/formats.md`` contains the lines of Python that load them."""
+"""Write samples for FiftyOne; ``docs/tools/fiftyone.md`` contains the lines of Python that load them."""
 
 from __future__ import annotations
 
