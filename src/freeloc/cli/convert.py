@@ -13,6 +13,7 @@ from freeloc.cli.writer_options import (
     Boxes,
     Formats,
     ImageFilesOption,
+    MaskEncodingOption,
     Masks,
     MinBoxScore,
     Peaks,
@@ -31,6 +32,7 @@ def convert(
     peaks: Peaks = 0,
     boxes: Boxes = 0,
     masks: Masks = False,
+    mask_encoding: MaskEncodingOption = None,
     min_box_score: MinBoxScore = 0.35,
     threshold: Threshold = None,
     images: Annotated[
@@ -60,6 +62,7 @@ def convert(
         peaks=peaks,
         boxes=boxes,
         masks=masks,
+        mask_encoding=mask_encoding,
         min_box_score=min_box_score,
         image_files=image_files,
     )

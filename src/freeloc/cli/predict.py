@@ -30,6 +30,7 @@ from freeloc.cli.writer_options import (
     OUTPUT,
     Boxes,
     ImageFilesOption,
+    MaskEncodingOption,
     Masks,
     MinBoxScore,
     Peaks,
@@ -116,6 +117,7 @@ def predict(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    mask_encoding: MaskEncodingOption = None,
     min_box_score: MinBoxScore = 0.35,
     image_files: ImageFilesOption = "link",
     maps: Annotated[
@@ -195,6 +197,7 @@ def predict(
         peaks=peaks,
         boxes=boxes,
         masks=masks,
+        mask_encoding=mask_encoding,
         min_box_score=min_box_score,
         image_files=image_files,
         map_size=map_size,

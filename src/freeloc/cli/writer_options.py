@@ -8,7 +8,17 @@ import typer
 
 from freeloc import _literals as choices
 
-__all__ = ["OUTPUT", "Boxes", "Formats", "ImageFilesOption", "Masks", "MinBoxScore", "Peaks", "Threshold"]
+__all__ = [
+    "OUTPUT",
+    "Boxes",
+    "Formats",
+    "ImageFilesOption",
+    "MaskEncodingOption",
+    "Masks",
+    "MinBoxScore",
+    "Peaks",
+    "Threshold",
+]
 
 OUTPUT: Final = "Output"
 """Panel of the help."""
@@ -32,6 +42,15 @@ Boxes: TypeAlias = Annotated[
 
 Masks: TypeAlias = Annotated[
     bool, typer.Option("--masks", help="Write the pixels of each present class, in formats that hold them.")
+]
+
+MaskEncodingOption: TypeAlias = Annotated[
+    choices.MaskEncoding | None,
+    typer.Option(
+        help="How annotations contain masks. polygon: outlines; rle: exact pixels, run-length encoded. Default: "
+        "the usual one of each format.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 MinBoxScore: TypeAlias = Annotated[

@@ -22,6 +22,7 @@ __all__ = [
     "check_mask_packages",
     "decode_mask",
     "encode_mask",
+    "mask_part",
     "mask_polygons",
     "row_runs",
 ]
@@ -130,6 +131,23 @@ def _distances(points: Float64Array, start: Float64Array, end: Float64Array) -> 
     along = np.clip((points - start) @ line / (line @ line), 0, 1)
     distances: Float64Array = np.hypot(*(points - start - along[:, None] * line).T)
     return distances
+
+
+def mask_part(mask: BoolArray) -> tuple[int, int, BoolArray] | None:
+    """Return the left column, the top row and the pixels of the smallest part of a mask that contains all of it.
+
+    Returns:
+        None if no pixel is present.
+
+    Example:
+        >>> mask_part(np.array([[False, False], [False, True]]))
+        (1, 1, array([[ True]]))
+    """
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    left, top = int(cols[0]), int(rows[0])
+    return left, top, mask[top : int(rows[-1]) + 1, left : int(cols[-1]) + 1]
 
 
 def row_runs(mask: BoolArray) -> list[int]:
