@@ -95,6 +95,24 @@ def test_an_output_is_only_replaced_on_request(predicted: Path, tmp_path: Path) 
         convert(predicted, predicted, ["csv"], quiet=True)
 
 
+def test_an_output_of_a_version_with_fewer_options_is_known_again(predicted: Path, tmp_path: Path) -> None:
+    convert(predicted, tmp_path / "out", ["csv"], quiet=True)
+    manifest = tmp_path / "out" / "predictions.manifest.jsonl"
+    first, *others = manifest.read_text().splitlines()
+    values = json.loads(first)
+    for name in ("merge_sidecars", "mask_encoding"):
+        del values["settings"][name]
+    manifest.write_text("\n".join([json.dumps(values), *others, ""]))
+    assert convert(predicted, tmp_path / "out", ["csv"], quiet=True) == 3
+    changed = {
+        "merge_sidecars": WriterOptions(merge_sidecars=True),
+        "mask_encoding": WriterOptions(mask_encoding="rle"),
+    }
+    for name, options in changed.items():
+        with pytest.raises(OutputError, match=f"predictions with {name} none instead of"):
+            convert(predicted, tmp_path / "out", ["csv"], options, quiet=True)
+
+
 def test_every_damaged_line_is_reported(predicted: Path, tmp_path: Path) -> None:
     good = (predicted / "predictions.jsonl").read_text().splitlines()[0]
     record = json.loads(good)

@@ -15,6 +15,7 @@ from freeloc.cli.writer_options import (
     ImageFilesOption,
     MaskEncodingOption,
     Masks,
+    MergeSidecars,
     MinBoxScore,
     Peaks,
     Threshold,
@@ -43,6 +44,7 @@ def convert(
         ),
     ] = None,
     image_files: ImageFilesOption = "link",
+    merge_sidecars: MergeSidecars = False,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -65,5 +67,6 @@ def convert(
         mask_encoding=mask_encoding,
         min_box_score=min_box_score,
         image_files=image_files,
+        merge_sidecars=merge_sidecars,
     )
     run(predictions, out, formats, options, images=images, overwrite=overwrite, quiet=quiet)

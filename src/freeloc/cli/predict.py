@@ -32,6 +32,7 @@ from freeloc.cli.writer_options import (
     ImageFilesOption,
     MaskEncodingOption,
     Masks,
+    MergeSidecars,
     MinBoxScore,
     Peaks,
     Threshold,
@@ -120,6 +121,7 @@ def predict(
     mask_encoding: MaskEncodingOption = None,
     min_box_score: MinBoxScore = 0.35,
     image_files: ImageFilesOption = "link",
+    merge_sidecars: MergeSidecars = False,
     maps: Annotated[
         bool, typer.Option("--maps", help="Also write the score maps as .npz files.", rich_help_panel=OUTPUT)
     ] = False,
@@ -200,6 +202,7 @@ def predict(
         mask_encoding=mask_encoding,
         min_box_score=min_box_score,
         image_files=image_files,
+        merge_sidecars=merge_sidecars,
         map_size=map_size,
         gallery=gallery,
         pictures=pictures,

@@ -15,6 +15,7 @@ __all__ = [
     "ImageFilesOption",
     "MaskEncodingOption",
     "Masks",
+    "MergeSidecars",
     "MinBoxScore",
     "Peaks",
     "Threshold",
@@ -66,6 +67,16 @@ ImageFilesOption: TypeAlias = Annotated[
     typer.Option(
         help="What is written of the image files, in formats that are read together with them. link: symbolic "
         "links; copy: copies; none: nothing.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+MergeSidecars: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--merge-sidecars",
+        help="With the format xmp, write sidecars that also contain everything that existing ones contain, and "
+        "the keywords in the images.",
         rich_help_panel=OUTPUT,
     ),
 ]

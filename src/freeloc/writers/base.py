@@ -34,6 +34,8 @@ class WriterOptions:
             Records and results for evaluation contain all boxes.
         image_files: what formats that are read together with their images do with the image files: "link" them,
             "copy" them, or leave them where they are ("none").
+        merge_sidecars: whether XMP sidecars contain, besides the predicted classes, everything that existing ones
+            contain, and the keywords in the images.
         map_size: resolution of the maps that are written.
         gallery: the HTML file of the gallery; None selects ``gallery.html`` in the output folder.
         pictures: whether results on a terminal include a small picture of each image: "auto" if the terminal says
@@ -50,6 +52,7 @@ class WriterOptions:
     mask_encoding: MaskEncoding | None = None
     min_box_score: Fraction = 0.35
     image_files: ImageFiles = "link"
+    merge_sidecars: bool = False
     map_size: MapSize = "image"
     gallery: Path | None = None
     pictures: Pictures = "auto"
