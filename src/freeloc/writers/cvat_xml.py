@@ -29,6 +29,8 @@ _IMAGES: Final = f"{_FOLDER}/images"
 
 _TOO_LONG: Final = re.compile(".{65}", re.DOTALL)
 
+_CHANGED: Final = re.compile(r"^\s|\s$|[\r\n]|^$")
+
 _RANGE: Final = ("0", "1", "0.01")
 """Minimum, maximum and step of scores."""
 
@@ -51,6 +53,8 @@ class CvatWriter(CollectingWriter):
     def check_record(self, record: ImageRecord) -> None:
         """Check that CVAT and XML can hold the names of the classes and of the image."""
         check_names(record.names, _TOO_LONG, self.name, "CVAT cuts off labels after 64 characters")
+        reason = "CVAT removes blanks at their ends, and XML changes line breaks"
+        check_names(record.names, _CHANGED, self.name, reason)
         check_xml_names(record.names, self.name)
         check_xml_names([record.image], self.name, "image")
 

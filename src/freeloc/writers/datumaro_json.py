@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from freeloc.geometry.box_formats import clip_corners, left_top_size
 from freeloc.writers.base import WriterOptions
+from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_list import write_json_list
@@ -21,6 +23,9 @@ _FOLDER: Final = "datumaro"
 _SUBSET: Final = "default"
 _FILE: Final = f"{_FOLDER}/annotations/{_SUBSET}.json"
 _IMAGES: Final = f"{_FOLDER}/images/{_SUBSET}"
+
+_EMPTY: Final = re.compile("^$")
+_DRIVE: Final = re.compile("^[A-Za-z]:")
 
 _FORMAT_VERSION: Final = "1.0"
 _IMAGE: Final = 2
@@ -42,8 +47,13 @@ class DatumaroWriter(CollectingWriter):
     name: ClassVar[str] = "datumaro"
     place: ClassVar[str | None] = _FOLDER
 
+    def check_record(self, record: ImageRecord) -> None:
+        """Check that Datumaro can hold the names of the classes."""
+        check_names(record.names, _EMPTY, self.name, "Datumaro refuses labels without a name")
+
     def write_record(self, record: ImageRecord, name: str) -> None:
         """Keep the record of one image, and place its file."""
+        check_names([name], _DRIVE, self.name, "Datumaro takes a letter and a colon for a drive", "image")
         super().write_record(record, name)
         if self.options.image_files != "none":
             file = self.path_of(f"{_IMAGES}/{self._file_name(record, name)}")

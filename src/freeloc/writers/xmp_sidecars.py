@@ -34,7 +34,7 @@ _log = get_logger(__name__)
 _FOLDER: Final = "xmp"
 _SUFFIX: Final = ".xmp"
 
-_SEPARATOR: Final = re.compile(r"[/|]")
+_REFUSED: Final = re.compile(r"[/|]|^\s*$")
 
 
 class XmpWriter(RecordWriter):
@@ -64,7 +64,8 @@ class XmpWriter(RecordWriter):
                 regions and cannot be read, or what is to be merged cannot be read.
         """
         check_xml_names(record.names, self.name)
-        check_names(record.names, _SEPARATOR, self.name, "keywords contain / and | only between their levels")
+        reason = "keywords are not empty, and contain / and | only between their levels"
+        check_names(record.names, _REFUSED, self.name, reason)
         if not record.present:
             return
         image = Path(record.image)
