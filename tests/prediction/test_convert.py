@@ -116,6 +116,7 @@ def test_an_output_of_a_version_with_fewer_options_is_known_again(predicted: Pat
 def test_every_damaged_line_is_reported(predicted: Path, tmp_path: Path) -> None:
     good = (predicted / "predictions.jsonl").read_text().splitlines()[0]
     record = json.loads(good)
+    masked = next(each for each in record["classes"] if "mask" in each)
     damaged = [
         good[: len(good) // 2],
         json.dumps({**record, "width": "wide"}),
@@ -126,16 +127,18 @@ def test_every_damaged_line_is_reported(predicted: Path, tmp_path: Path) -> None
         json.dumps([1]),
         "[" * 100_000,
         json.dumps({**record, "threshold": float("nan")}),
+        json.dumps({**record, "classes": [{**masked, "mask": {**masked["mask"], "counts": "123"}}]}),
     ]
     path = tmp_path / "predictions.jsonl"
     path.write_text("\n".join([good, *damaged, good]))  # the last line has no end
     with pytest.raises(DataProblems) as caught:
         convert(path, tmp_path / "out", ["csv"], quiet=True)
-    assert [problem.line for problem in caught.value.problems] == list(range(2, 12))
+    assert [problem.line for problem in caught.value.problems] == list(range(2, 13))
     messages = [problem.message for problem in caught.value.problems]
     assert "width: " in messages[1]
     assert "this version of freeloc reads version 1" in messages[2]
     assert "classes[0].x: " in messages[3]
+    assert f"the mask of '{masked['name']}' is damaged: its run lengths are not those of " in messages[9]
     assert "cut off" in messages[-1]
     assert not (tmp_path / "out").exists()
 

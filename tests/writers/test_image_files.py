@@ -102,7 +102,7 @@ def test_where_links_are_not_allowed_the_image_is_copied(
 def test_programs_find_images_by_their_suffix(name: str, format_: str, placed: str, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / name, format_)
     for how in ("link", "copy"):
-        assert image_file_name(tmp_path / name, "x", how) == placed  # type: ignore[arg-type]
+        assert image_file_name(tmp_path / name, "x", how) == placed
     assert image_file_name(tmp_path / name, "x", "none") == name
     assert image_file_name(tmp_path / "gone", "x", "link") == "x"
     (tmp_path / "text").write_text("not an image")

@@ -12,10 +12,12 @@ from hypothesis.extra import numpy as npst
 
 from freeloc._typing import BoolArray
 from freeloc.errors import MissingDependencyError
+from freeloc.geometry.size import Size
 from freeloc.io.typed_json import convert_json
 from freeloc.writers.image_record import MaskRecord
 from freeloc.writers.masks import (
     EDITABLE_TOLERANCE,
+    check_mask,
     check_mask_packages,
     decode_mask,
     encode_mask,
@@ -30,6 +32,34 @@ def test_an_encoded_mask_is_read_back(mask: BoolArray) -> None:
     encoded = encode_mask(mask)
     assert encoded["size"] == list(mask.shape)
     assert np.array_equal(decode_mask(convert_json(encoded, MaskRecord)), mask)
+
+
+@given(MASKS)
+def test_every_encoded_mask_is_accepted(mask: BoolArray) -> None:
+    record = convert_json(encode_mask(mask), MaskRecord)
+    check_mask(record, Size(mask.shape[1], mask.shape[0]))
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ("", "its run lengths are not those of 3×2 pixels"),
+        ("12", "its run lengths are not those of 3×2 pixels"),
+        ("1230", "its run lengths are not those of 3×2 pixels"),  # a run of 2 more
+        ("6O1", "its run lengths are not those of 3×2 pixels"),  # a run of -1
+        ("12P", "its last run length is cut off"),
+        ("12/", "it contains '/'"),
+        ("12é", "it contains 'é'"),
+    ],
+)
+def test_a_damaged_encoding_is_refused(counts: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_mask(MaskRecord((2, 3), counts), Size(3, 2))
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="it has 3×2 pixels, and the image has 2×3"):
+        check_mask(MaskRecord((2, 3), "123"), Size(2, 3))
 
 
 def test_the_encoding_is_that_of_coco() -> None:

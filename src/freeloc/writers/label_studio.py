@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
+from freeloc.geometry.box_formats import clip_corners
 from freeloc.geometry.fractions import box_fractions, point_fractions
 from freeloc.io.atomic import write_text
 from freeloc.writers.base import WriterOptions
@@ -131,7 +132,10 @@ def _regions(record: ImageRecord, options: WriterOptions) -> Iterator[dict[str, 
             value = {"x": _percent(left), "y": _percent(top), "width": _POINT_WIDTH}
             yield _labeled(record, each, "points", each.probability, value)
         for box in each.boxes or ():
-            fractions = box_fractions((box.x1, box.y1, box.x2, box.y2), record.size)
+            corners = clip_corners(box.corners, record.size)
+            if corners is None:
+                continue
+            fractions = box_fractions(corners, record.size)
             sides = zip(("x", "y", "width", "height"), map(_percent, fractions), strict=True)
             yield _labeled(record, each, "boxes", box.score, {**dict(sides), "rotation": 0})
         if each.mask is not None:

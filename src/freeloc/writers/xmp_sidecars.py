@@ -14,6 +14,7 @@ from freeloc.datasets.keywords.keyword_paths import KeywordPath
 from freeloc.datasets.keywords.metadata_error import MetadataError
 from freeloc.datasets.sidecar_files import SidecarFinder
 from freeloc.errors import ImageError, OutputError
+from freeloc.geometry.box_formats import clip_corners
 from freeloc.geometry.fractions import box_fractions
 from freeloc.geometry.orientation import ImageFrame, turn_stored
 from freeloc.images.image_info import read_image_frame
@@ -163,6 +164,7 @@ def _regions(record: ImageRecord, options: WriterOptions, folder: Path | None) -
         (each.name, box.corners)
         for each in record.annotations(options.min_box_score)
         for box in each.boxes or ()
+        if clip_corners(box.corners, record.size) is not None
     ]
     if not boxes:
         return []
