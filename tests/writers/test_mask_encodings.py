@@ -48,12 +48,16 @@ print(json.dumps([found, [each["segmentation"][0] for each in coco["annotations"
 LABELME = """
 import json, sys
 import numpy as np
-from labelme._label_file import LabelFile
-from labelme.utils import shapes_to_label
-file = LabelFile(sys.argv[1])
+from labelme._label_file import read_label_file
+try:
+    from labelme._utils import shapes_to_label  # labelme 7
+except ImportError:
+    from labelme.utils import shapes_to_label
+file = read_label_file(filename=sys.argv[1])
 drawn = [each for each in file.shapes if each["shape_type"] in ("mask", "polygon")]
 names = {each["label"]: 1 for each in drawn}
-cls, _ = shapes_to_label((int(sys.argv[2]), int(sys.argv[3])), drawn, names)
+shape = (int(sys.argv[2]), int(sys.argv[3]))
+cls, _ = shapes_to_label(img_shape=shape, shapes=drawn, label_name_to_value=names)
 print(json.dumps([list(names), [each["shape_type"] for each in drawn], cls.tolist()]))
 """
 """Draws the shapes as labelme does to export them."""
