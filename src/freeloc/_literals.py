@@ -19,6 +19,7 @@ __all__ = [
     "LocationMode",
     "LocationRanking",
     "MapSize",
+    "MaskEncoding",
     "MinusOne",
     "MissingTags",
     "Padding",
@@ -70,6 +71,10 @@ on which the maps are computed."""
 ImageFiles = Literal["link", "copy", "none"]
 """What is written of the image files beside annotations that are read together with them: symbolic links, copies,
 or nothing."""
+
+MaskEncoding = Literal["polygon", "rle"]
+"""How annotations contain masks: as polygons, which people correct corner by corner and which fill holes, or as
+run-length encodings of their exact pixels."""
 
 Pictures = Literal["auto", "no"]
 """Whether results on a terminal include a small picture of each image: "auto" where the terminal can show them."""

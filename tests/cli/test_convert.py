@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.writers.image_records import class_record, image_record, mug_record, write_turned_image
@@ -45,6 +46,17 @@ def test_options_reach_the_formats(predictions: Path, freeloc: Callable[..., Any
     lines = Path("out/yolo/labels/a.txt").read_text().splitlines()
     assert sorted(line.split()[0] for line in lines) == ["0", "1", "1"]
     assert not Path("out/yolo/images/a.jpg").is_symlink()
+
+
+def test_masks_are_written_in_the_chosen_encoding(predictions: Path, freeloc: Callable[..., Any]) -> None:
+    pytest.importorskip("contourpy", reason="the extra masks is not installed")
+    mask = np.ones((120, 80), np.bool_)
+    write(predictions, image_record("photos/a.jpg", class_record("mug", 0, mask=mask)))
+    for encoding, shape in (("polygon", "polygon"), ("rle", "mask")):
+        words = ("--masks", "--mask-encoding", encoding, "--quiet")
+        assert freeloc("convert", "found", "--out", encoding, "--format", "labelme", *words).code == 0
+        shapes = json.loads(Path(encoding, "labelme", "a.json").read_text())["shapes"]
+        assert [each["shape_type"] for each in shapes] == ["point", shape]
 
 
 def test_errors_are_one_sentence_that_names_the_option(

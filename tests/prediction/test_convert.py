@@ -95,9 +95,28 @@ def test_an_output_is_only_replaced_on_request(predicted: Path, tmp_path: Path) 
         convert(predicted, predicted, ["csv"], quiet=True)
 
 
+def test_an_output_of_a_version_with_fewer_options_is_known_again(predicted: Path, tmp_path: Path) -> None:
+    convert(predicted, tmp_path / "out", ["csv"], quiet=True)
+    manifest = tmp_path / "out" / "predictions.manifest.jsonl"
+    first, *others = manifest.read_text().splitlines()
+    values = json.loads(first)
+    for name in ("merge_sidecars", "mask_encoding"):
+        del values["settings"][name]
+    manifest.write_text("\n".join([json.dumps(values), *others, ""]))
+    assert convert(predicted, tmp_path / "out", ["csv"], quiet=True) == 3
+    changed = {
+        "merge_sidecars": WriterOptions(merge_sidecars=True),
+        "mask_encoding": WriterOptions(mask_encoding="rle"),
+    }
+    for name, options in changed.items():
+        with pytest.raises(OutputError, match=f"predictions with {name} none instead of"):
+            convert(predicted, tmp_path / "out", ["csv"], options, quiet=True)
+
+
 def test_every_damaged_line_is_reported(predicted: Path, tmp_path: Path) -> None:
     good = (predicted / "predictions.jsonl").read_text().splitlines()[0]
     record = json.loads(good)
+    masked = next(each for each in record["classes"] if "mask" in each)
     damaged = [
         good[: len(good) // 2],
         json.dumps({**record, "width": "wide"}),
@@ -108,16 +127,18 @@ def test_every_damaged_line_is_reported(predicted: Path, tmp_path: Path) -> None
         json.dumps([1]),
         "[" * 100_000,
         json.dumps({**record, "threshold": float("nan")}),
+        json.dumps({**record, "classes": [{**masked, "mask": {**masked["mask"], "counts": "123"}}]}),
     ]
     path = tmp_path / "predictions.jsonl"
     path.write_text("\n".join([good, *damaged, good]))  # the last line has no end
     with pytest.raises(DataProblems) as caught:
         convert(path, tmp_path / "out", ["csv"], quiet=True)
-    assert [problem.line for problem in caught.value.problems] == list(range(2, 12))
+    assert [problem.line for problem in caught.value.problems] == list(range(2, 13))
     messages = [problem.message for problem in caught.value.problems]
     assert "width: " in messages[1]
     assert "this version of freeloc reads version 1" in messages[2]
     assert "classes[0].x: " in messages[3]
+    assert f"the mask of '{masked['name']}' is damaged: its run lengths are not those of " in messages[9]
     assert "cut off" in messages[-1]
     assert not (tmp_path / "out").exists()
 

@@ -109,6 +109,14 @@ def test_names_that_xml_cannot_hold(name: str, image: str, what: str, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", [" a", "a\u00a0", "a\nb", "a\rb", "", "\t"])
+def test_labels_that_would_be_changed(name: str, tmp_path: Path) -> None:
+    record = image_record("a.jpg", class_record(name, 0))
+    with pytest.raises(OutputError, match="cvat cannot hold .*: CVAT removes blanks at their ends, and XML"):
+        write_records("cvat", tmp_path, [(record, "a")], with_options(image_files="none"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_labels_that_cvat_would_cut_off(tmp_path: Path) -> None:
     record = image_record("a.jpg", class_record("a" * 64, 0), class_record("b" * 65, 1))
     with pytest.raises(

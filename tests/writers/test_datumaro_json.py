@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from freeloc.errors import OutputError
 from tests.consumers import read_with
 from tests.writers.image_records import (
     MUG,
@@ -46,6 +48,21 @@ def test_datumaro_reads_everything_back(tmp_path: Path) -> None:
     assert np.array_equal(read[5]["mask"], expected)
     assert size == [120, 80]  # height and width of the upright image
     assert found["c"] == [size]
+
+
+def test_a_class_without_a_name_is_refused(tmp_path: Path) -> None:
+    record = image_record("a.jpg", class_record("", 0))
+    with pytest.raises(OutputError, match="datumaro cannot hold '': Datumaro refuses labels without a name"):
+        write_records("datumaro", tmp_path, [(record, "a")], with_options(image_files="none"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_that_seems_to_be_on_a_drive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="datumaro cannot hold 'a:b': Datumaro takes .*rename the image"):
+        write_records(
+            "datumaro", tmp_path, [(mug_record("a:b.jpg"), "a:b")], with_options(image_files="none")
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_items_name_the_images_in_their_folder(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from freeloc.errors import OutputError
 from freeloc.writers.image_files import image_file_name, place_image
@@ -83,6 +84,29 @@ def test_where_links_are_not_allowed_the_image_is_copied(
     assert place_image(image, tmp_path / "placed.jpg", "link")
     assert not (tmp_path / "placed.jpg").is_symlink()
     assert (tmp_path / "placed.jpg").read_bytes() == b"pixels"
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "placed"),
+    [
+        ("a", "JPEG", "x.jpg"),
+        ("a.data", "PNG", "x.png"),
+        ("a.JPE", "JPEG", "x.jpg"),
+        ("a.jfif", "JPEG", "x.jpg"),
+        ("a.JPG", "JPEG", "x.JPG"),
+        ("a.png", "JPEG", "x.png"),
+        ("a.gif", "GIF", "x.gif"),
+        ("a.tar", "TIFF", "x.tif"),
+    ],
+)
+def test_programs_find_images_by_their_suffix(name: str, format_: str, placed: str, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / name, format_)
+    for how in ("link", "copy"):
+        assert image_file_name(tmp_path / name, "x", how) == placed
+    assert image_file_name(tmp_path / name, "x", "none") == name
+    assert image_file_name(tmp_path / "gone", "x", "link") == "x"
+    (tmp_path / "text").write_text("not an image")
+    assert image_file_name(tmp_path / "text", "x", "link") == "x"
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:

@@ -28,10 +28,10 @@ from tests.writers.test_label_studio import everything
 READ = """
 import io, json, sys
 from PIL import Image
-from labelme._label_file import LabelFile
+from labelme._label_file import read_label_file
 found = []
 for path in sys.argv[1:]:
-    file = LabelFile(path)
+    file = read_label_file(filename=path)
     size = Image.open(io.BytesIO(file.image_data)).size
     found.append([file.image_path, file.flags, file.shapes, file.other_data, size])
 print(json.dumps(found))

@@ -1,4 +1,4 @@
-"""Masks as run lengths and polygons, which are filled again."""
+"""Masks as run lengths and polygons; the polygons are filled again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from hypothesis.extra import numpy as npst
 
 from freeloc._typing import BoolArray
 from freeloc.errors import MissingDependencyError
+from freeloc.geometry.size import Size
 from freeloc.io.typed_json import convert_json
 from freeloc.writers.image_record import MaskRecord
 from freeloc.writers.masks import (
     EDITABLE_TOLERANCE,
+    check_mask,
     check_mask_packages,
     decode_mask,
     encode_mask,
@@ -32,6 +34,34 @@ def test_an_encoded_mask_is_read_back(mask: BoolArray) -> None:
     assert np.array_equal(decode_mask(convert_json(encoded, MaskRecord)), mask)
 
 
+@given(MASKS)
+def test_every_encoded_mask_is_accepted(mask: BoolArray) -> None:
+    record = convert_json(encode_mask(mask), MaskRecord)
+    check_mask(record, Size(mask.shape[1], mask.shape[0]))
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ("", "its run lengths are not those of 3×2 pixels"),
+        ("12", "its run lengths are not those of 3×2 pixels"),
+        ("1230", "its run lengths are not those of 3×2 pixels"),  # a run of 2 more
+        ("6O1", "its run lengths are not those of 3×2 pixels"),  # a run of -1
+        ("12P", "its last run length is cut off"),
+        ("12/", "it contains '/'"),
+        ("12é", "it contains 'é'"),
+    ],
+)
+def test_a_damaged_encoding_is_refused(counts: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_mask(MaskRecord((2, 3), counts), Size(3, 2))
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="it has 3×2 pixels, and the image has 2×3"):
+        check_mask(MaskRecord((2, 3), "123"), Size(2, 3))
+
+
 def test_the_encoding_is_that_of_coco() -> None:
     """Runs in column-major order, beginning with absent pixels: 1, 2, 3 and 0 more than the run before the last."""
     mask = np.array([[0, 1, 0], [1, 0, 0]], dtype=np.bool_)
@@ -40,16 +70,16 @@ def test_the_encoding_is_that_of_coco() -> None:
 
 
 def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> BoolArray:
-    """Return the pixels whose centers lie in a polygon: a ray to the left crosses its edges an odd number of times."""
-    rows, cols = np.mgrid[: shape[0], : shape[1]] + 0.5
-    inside = np.zeros(shape, np.bool_)
+    """Return the pixels whose centers lie in a polygon: those from which a ray crosses it an odd number of times."""
+    x, y = np.meshgrid(np.arange(shape[1]) + 0.5, np.arange(shape[0]) + 0.5)
+    found = np.zeros(shape, np.bool_)
     for polygon in polygons:
-        crossed = np.zeros(shape, np.bool_)
+        inside = np.zeros(shape, np.bool_)
         for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
             if y1 != y2:
-                crossed ^= ((y1 > rows) != (y2 > rows)) & (x1 + (rows - y1) / (y2 - y1) * (x2 - x1) < cols)
-        inside |= crossed
-    return inside
+                inside ^= ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+        found |= inside
+    return found
 
 
 def test_polygons_enclose_the_pixels_of_every_region() -> None:

@@ -50,3 +50,23 @@ def test_tags_and_boxes_are_read_back(name: str, how: str, tmp_path: Path) -> No
     }
     mugs = [("mug & saucer", *MUG), ("mug & saucer", 1.5, 2.5, 8.0, 9.25)]
     assert found == {"a.jpg": ({"mug & saucer"}, mugs), "b.jpg": ({"lamp"}, [("lamp", *MUG)])}
+
+
+@pytest.mark.parametrize("name", ["labelstudio", "cvat", "labelme", "datumaro", "fiftyone", "xmp"])
+def test_a_box_outside_the_image_is_left_out(name: str, tmp_path: Path) -> None:
+    image = write_turned_image(tmp_path / "a.jpg")
+    boxes = [(*MUG, 0.9), (80.0, 0.0, 95.0, 20.0, 0.8), (5.0, 5.0, 5.0, 9.0, 0.7)]
+    record = image_record(image, class_record("mug", 0, boxes=boxes))
+    text = "".join(
+        path.read_text("utf-8")
+        for path in write_records(name, tmp_path, [(record, "a")], with_options(image_files="none")).files
+    )
+    box = {
+        "labelstudio": '"type": "rectanglelabels"',
+        "cvat": "<box ",
+        "labelme": '"rectangle"',
+        "datumaro": '"type": "bbox"',
+        "fiftyone": '"bounding_box"',
+        "xmp": "<Iptc4xmpExt:rId>",
+    }[name]
+    assert text.count(box) == 1

@@ -152,7 +152,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         "a.jpg", *(class_record(name, index) for index, name in enumerate(("a/b", "c", "d|e")))
     )
     with pytest.raises(
-        OutputError, match=r"xmp cannot hold 'a/b' and 'd\|e': keywords contain / and \| only"
+        OutputError, match=r"xmp cannot hold 'a/b' and 'd\|e': keywords are not empty, and contain / and \|"
     ):
         write_records("xmp", tmp_path / "out", [(record, "a")])
     assert not (tmp_path / "out").exists()

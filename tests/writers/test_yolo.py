@@ -174,6 +174,9 @@ def test_what_the_format_cannot_hold_is_refused_before_anything_is_written(
         write_records("yolo", tmp_path, [(record, "a")])
     with pytest.raises(OutputError, match=r"a.jpg is in a folder called images, .*rename the folder"):
         write_records("yolo", tmp_path, [(mug_record(images / "a.jpg"), "2024/images/a")])
+    for name in (".a", ".album/a"):
+        with pytest.raises(OutputError, match=r"a.jpg is hidden, or in a hidden folder, .*rename it"):
+            write_records("yolo", tmp_path, [(mug_record(images / "a.jpg"), name)])
     assert not list(tmp_path.iterdir())
 
 

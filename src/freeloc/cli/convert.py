@@ -13,7 +13,9 @@ from freeloc.cli.writer_options import (
     Boxes,
     Formats,
     ImageFilesOption,
+    MaskEncodingOption,
     Masks,
+    MergeSidecars,
     MinBoxScore,
     Peaks,
     Threshold,
@@ -31,6 +33,7 @@ def convert(
     peaks: Peaks = 0,
     boxes: Boxes = 0,
     masks: Masks = False,
+    mask_encoding: MaskEncodingOption = None,
     min_box_score: MinBoxScore = 0.35,
     threshold: Threshold = None,
     images: Annotated[
@@ -41,6 +44,7 @@ def convert(
         ),
     ] = None,
     image_files: ImageFilesOption = "link",
+    merge_sidecars: MergeSidecars = False,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -60,7 +64,9 @@ def convert(
         peaks=peaks,
         boxes=boxes,
         masks=masks,
+        mask_encoding=mask_encoding,
         min_box_score=min_box_score,
         image_files=image_files,
+        merge_sidecars=merge_sidecars,
     )
     run(predictions, out, formats, options, images=images, overwrite=overwrite, quiet=quiet)

@@ -8,7 +8,18 @@ import typer
 
 from freeloc import _literals as choices
 
-__all__ = ["OUTPUT", "Boxes", "Formats", "ImageFilesOption", "Masks", "MinBoxScore", "Peaks", "Threshold"]
+__all__ = [
+    "OUTPUT",
+    "Boxes",
+    "Formats",
+    "ImageFilesOption",
+    "MaskEncodingOption",
+    "Masks",
+    "MergeSidecars",
+    "MinBoxScore",
+    "Peaks",
+    "Threshold",
+]
 
 OUTPUT: Final = "Output"
 """Panel of the help."""
@@ -34,6 +45,15 @@ Masks: TypeAlias = Annotated[
     bool, typer.Option("--masks", help="Write the pixels of each present class, in formats that hold them.")
 ]
 
+MaskEncodingOption: TypeAlias = Annotated[
+    choices.MaskEncoding | None,
+    typer.Option(
+        help="How annotations contain masks. polygon: outlines; rle: exact pixels, run-length encoded. Default: "
+        "the usual one of each format.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
 MinBoxScore: TypeAlias = Annotated[
     float,
     typer.Option(
@@ -47,6 +67,16 @@ ImageFilesOption: TypeAlias = Annotated[
     typer.Option(
         help="What is written of the image files, in formats that are read together with them. link: symbolic "
         "links; copy: copies; none: nothing.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+MergeSidecars: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--merge-sidecars",
+        help="With the format xmp, write sidecars that also contain everything that existing ones contain, and "
+        "the keywords in the images.",
         rich_help_panel=OUTPUT,
     ),
 ]

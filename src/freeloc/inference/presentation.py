@@ -13,7 +13,7 @@ from typing import Any, Final, TypedDict
 
 from freeloc._validation import CountOrZero, Fraction, check_keywords, check_value
 
-__all__ = ["OverlayOptions", "check_options", "presentation"]
+__all__ = ["OverlayOptions", "SaveOptions", "check_options", "check_save_options", "presentation"]
 
 
 class OverlayOptions(TypedDict, total=False):
@@ -32,6 +32,17 @@ class OverlayOptions(TypedDict, total=False):
     boxes: int
 
 
+class SaveOptions(OverlayOptions, total=False):
+    """Options of what is written of a result: those of the overlay, and more about its record.
+
+    Attributes:
+        masks: whether the record contains the pixels of each present class; default: False. It requires
+            ``pip install 'freeloc[masks]'``.
+    """
+
+    masks: bool
+
+
 _HINTS: Final[dict[str, Any]] = {
     "classes": Sequence[str] | None,
     "threshold": Fraction | None,
@@ -48,6 +59,18 @@ _LOCATIONS: Final = {
     "html": "freeloc.visualization.notebook:result_html",
 }
 """The functions, each as ``"package.module:function"``."""
+
+
+def check_save_options(options: SaveOptions) -> dict[str, Any]:
+    """Check the options of what is written of a result, and fill in the defaults.
+
+    Raises:
+        ConfigurationError: an option is unknown, has the wrong type or is out of range.
+    """
+    check_keywords("a saved result", options, (*_HINTS, "masks"))
+    masks = check_value("masks", options.get("masks", False), bool)
+    drawn = {name: value for name, value in options.items() if name != "masks"}
+    return {**check_options(drawn), "masks": masks}  # type: ignore[arg-type]
 
 
 def check_options(options: OverlayOptions) -> dict[str, Any]:

@@ -9,7 +9,13 @@ from PIL import Image
 
 from freeloc._validation import Count, CountOrZero, Fraction, check_arguments, check_value
 from freeloc.images.decode import ImageSource
-from freeloc.inference.presentation import OverlayOptions, check_options, presentation
+from freeloc.inference.presentation import (
+    OverlayOptions,
+    SaveOptions,
+    check_options,
+    check_save_options,
+    presentation,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,7 +29,12 @@ class PresentedResult:
 
     @check_arguments
     def to_dict(
-        self, *, threshold: Fraction | None = None, peaks: CountOrZero = 0, boxes: CountOrZero = 0
+        self,
+        *,
+        threshold: Fraction | None = None,
+        peaks: CountOrZero = 0,
+        boxes: CountOrZero = 0,
+        masks: bool = False,
     ) -> dict[str, Any]:
         """Return the result as numbers, strings, lists and dicts, as ``freeloc predict`` writes it to JSON.
 
@@ -31,14 +42,18 @@ class PresentedResult:
             threshold: one threshold for all classes; default: the model's threshold for each class.
             peaks: maximum number of peaks per class; 0 omits them.
             boxes: maximum number of boxes per class; 0 omits them.
+            masks: whether to add the pixels of each present class, run-length encoded.
 
         Returns:
             The record; `freeloc.writers.record` describes its fields.
 
         Raises:
             ConfigurationError: a number is out of range.
+            MissingDependencyError: masks are requested, and the extra ``masks`` is not installed.
         """
-        record: dict[str, Any] = presentation("record")(self, threshold=threshold, peaks=peaks, boxes=boxes)
+        record: dict[str, Any] = presentation("record")(
+            self, threshold=threshold, peaks=peaks, boxes=boxes, masks=masks
+        )
         return record
 
     def overlay(self, image: ImageSource | None = None, **options: Unpack[OverlayOptions]) -> Image.Image:
@@ -60,23 +75,29 @@ class PresentedResult:
         return overlay
 
     def save(
-        self, path: str | Path, image: ImageSource | None = None, **options: Unpack[OverlayOptions]
+        self, path: str | Path, image: ImageSource | None = None, **options: Unpack[SaveOptions]
     ) -> None:
-        """Write the result to a file, whose suffix says what to write.
+        """Write the result to a folder, or one part of it to a file, whose suffix says what to write.
+
+        A folder contains ``result.json``, ``maps.npz``, ``overlay.jpg`` and ``manifest.json``, which lists the
+        others with their SHA-256; see `freeloc.writers.result_folder`. A file, or an earlier result in the folder,
+        is replaced; other files in the folder remain.
 
         Args:
-            path: the file: .json for the record (`to_dict`), .jpg, .png or .webp for the overlay, or .npz for the
-                score maps (`freeloc.writers.npz_maps`).
+            path: a folder, without a suffix unless it exists, or a file: .json for the record (`to_dict`), .jpg,
+                .png or .webp for the overlay, or .npz for the score maps (`freeloc.writers.npz_maps`).
             image: the image of the overlay; see `overlay`.
-            options: what to write and draw; see `OverlayOptions`.
+            options: what to write and draw; see `SaveOptions`.
 
         Raises:
             ConfigurationError: the suffix is unknown; see `overlay` for further reasons.
             ImageError: the image cannot be read.
-            OutputError: the file cannot be written.
+            MissingDependencyError: masks are requested, and the extra ``masks`` is not installed.
+            OutputError: a file cannot be written, or the folder contains a file of the same name that is not of a
+                result.
         """
-        file: Path = check_value("path", path, Path)
-        presentation("save")(self, file, image, **check_options(options))
+        place: Path = check_value("path", path, Path)
+        presentation("save")(self, place, image, **check_save_options(options))
 
     @check_arguments
     def to_pandas(

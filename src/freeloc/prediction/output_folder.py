@@ -208,6 +208,8 @@ class OutputFolder:
 def _check_settings(earlier: Manifest, settings: Mapping[str, Any]) -> None:
     names = [*settings, *(name for name in earlier.settings if name not in settings)]
     changed = [name for name in names if not _is_same(name, earlier.settings.get(name), settings.get(name))]
+    # A version without an option has done what the option does if it is not used.
+    changed = [name for name in changed if name in earlier.settings or settings[name] is not False]
     if not changed:
         return
     if "preset" in changed and "scales" in changed:

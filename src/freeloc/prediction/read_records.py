@@ -13,6 +13,7 @@ from freeloc.io.limits import check_resources
 from freeloc.io.regular_file import open_regular
 from freeloc.io.typed_json import check_depth
 from freeloc.writers.image_record import ImageRecord, parse_record
+from freeloc.writers.masks import check_mask
 
 __all__ = ["check_records", "read_records"]
 
@@ -110,7 +111,14 @@ def _parse(line: bytes) -> ImageRecord:
             f"schema_version is {values['schema_version']!r}: this version of freeloc reads version 1"
         )
     check_depth(values, _MAX_DEPTH)
-    return parse_record(values)
+    record = parse_record(values)
+    for each in record.classes:
+        if each.mask is not None:
+            try:
+                check_mask(each.mask, record.size)
+            except ValueError as error:
+                raise ValueError(f"the mask of {each.name!r} is damaged: {error}; predict again") from error
+    return record
 
 
 def _reject_number(word: str) -> float:

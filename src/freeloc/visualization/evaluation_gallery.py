@@ -1,33 +1,35 @@
-"""The page of an evaluation gallery: every evaluated image with its points, in pages, by class and outcome.
-
-The page contains the names, points and outcomes of all images as JSON, and a script that shows some of them at a
-time. The reduced images are files beside it, so a browser loads only those that are shown. No server is needed.
-"""
+"""The page of an evaluation gallery: every evaluated image with its points, in pages, by class and outcome."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-from urllib.parse import quote_from_bytes
-
-from markupsafe import Markup
 
 from freeloc._printable import printable
 from freeloc.geometry.size import Size
-from freeloc.visualization.html_templates import render_template
+from freeloc.visualization.paged_gallery import Kind, Outcome, embed_json, render_around
 
 __all__ = ["GalleryImage", "GalleryPoint", "PointOutcome", "render_evaluation_gallery"]
 
 PointOutcome = Literal["right", "missed", "absent"]
 """The point lies on an object of its class; or elsewhere, although there is one; or the class is absent."""
 
-_OUTCOMES: Final[dict[PointOutcome, int]] = {"right": 0, "missed": 1, "absent": 2}
-"""Numbers of the outcomes in the page's script."""
+_STYLES: Final[dict[PointOutcome, Outcome]] = {
+    "right": Outcome("✓", "", "right"),
+    "missed": Outcome("✗", "missed", "wrong"),
+    "absent": Outcome("✗", "not in the image", "wrong"),
+}
+_OUTCOMES: Final = {name: number for number, name in enumerate(_STYLES)}
+
+_KINDS: Final = (
+    Kind("all", "right and wrong", (0, 1, 2), with_empty=True),
+    Kind("right", "right", (0,)),
+    Kind("wrong", "wrong", (1, 2)),
+    Kind("missed", "wrong: missed", (1,)),
+    Kind("absent", "wrong: not in the image", (2,)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,7 @@ class GalleryImage:
 
     Attributes:
         name: name of the image, as shown; it never becomes a link.
-        file: hexadecimal name of the reduced image; its file is ``FOLDER/FI/FILE.jpg``, where FI are the first two
-            digits.
+        file: hexadecimal name of the reduced image; see `freeloc.visualization.paged_gallery.picture_path`.
         size: size of the image.
         points: its points.
     """
@@ -79,21 +80,8 @@ def render_evaluation_gallery(
         images: all images, in the order in which they are shown.
         folder: name of the folder of the reduced images, next to the page.
     """
-    values = {
-        "classes": [printable(name) for name in classes],
-        "folder": f"./{quote_from_bytes(folder, safe='')}",
-        "images": [_as_json(image) for image in images],
-    }
-    script = render_template("evaluation_gallery.js.j2")
-    return render_template(
-        "evaluation_gallery.html.j2",
-        title=title,
-        lead=lead,
-        headings=[],
-        script=Markup(script),  # noqa: S704 - a file of the package
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=_embed(values),
-    )
+    before, after = render_around(title, lead, classes, folder, _KINDS, [*_STYLES.values()])
+    return before + ",".join(embed_json(_as_json(image)) for image in images) + after
 
 
 def _as_json(image: GalleryImage) -> list[Any]:
@@ -114,11 +102,3 @@ def _coordinates(point: GalleryPoint) -> tuple[float | None, float | None]:
     if not (math.isfinite(point.x) and math.isfinite(point.y)):
         return None, None
     return round(point.x), round(point.y)
-
-
-def _embed(values: object) -> Markup:
-    """Return JSON that can be part of an HTML page: it contains no character that ends an element."""
-    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
-    for char in "<>&":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)  # noqa: S704 - escaped above

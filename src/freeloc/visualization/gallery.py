@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import heapq
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-import numpy as np
 from PIL import Image
 
-from freeloc._typing import Float64Array
 from freeloc.inference.result import ClassLocation, Localization
 from freeloc.visualization.data_uri import data_uri, encode_jpeg
+from freeloc.visualization.doubt import Doubt
+from freeloc.visualization.gallery_panels import draw_gallery_panels
 from freeloc.visualization.html_templates import render_template
-from freeloc.visualization.panels import PanelPainter
 
 __all__ = ["MAX_IMAGES", "Gallery", "GalleryOptions"]
 
 MAX_IMAGES: Final = 1000
 """Number of images that a gallery shows: the ones in most doubt. They take about 28 MB."""
-
-_MAX_MAPS: Final = 4
-"""Maximum number of maps per image."""
-
-_PANEL_HEIGHT: Final = 180
-"""Maximum height of a picture, in pixels."""
 
 _NOTHING: Final = "nothing found"
 """Name of the group of images in which no class is present."""
@@ -155,16 +147,14 @@ class Gallery:
             ValueError: the image does not match the prediction.
         """
         present = result.present(self._options.threshold)
-        margins = self._margins(result)
-        margin = float(margins.min(initial=math.inf))
-        line: dict[str, Any] = {"classes": result.classes, "margin": margin, "found": bool(present)}
-        if self._is_kept(margin):
-            doubtful = result[result.classes[int(margins.argmin())]] if len(margins) else None
+        doubt = Doubt.about(result, self._options.threshold)
+        line: dict[str, Any] = {"classes": result.classes, "margin": doubt.margin, "found": bool(present)}
+        if self._is_kept(doubt.margin):
             entry = _Entry(
                 name,
-                self._draw(result, image, present, doubtful),
+                self._draw(result, image, present, doubt.location),
                 tuple((location.name, location.probability) for location in present),
-                self._describe_doubt(doubtful),
+                doubt.text,
             )
             line["entry"] = asdict(entry)
         if self._images:
@@ -228,8 +218,8 @@ class Gallery:
         lead = [summary]
         if shown < count:
             lead.append(
-                f"The {shown:,} images in most doubt are shown; the other {count - shown:,} are left out. To see "
-                "them, predict fewer images at a time."
+                f"The {shown:,} images in most doubt are shown; the other {count - shown:,} are left out. The "
+                "format html shows all images."
             )
         return lead
 
@@ -242,32 +232,16 @@ class Gallery:
     ) -> tuple[Picture, ...]:
         """Return the image with the points of the present classes, and the maps of the most probable ones."""
         options = self._options
-        painter = PanelPainter(
-            image, result, boxes=options.boxes, peaks=options.peaks, panel_height=_PANEL_HEIGHT
+        panel, maps = draw_gallery_panels(
+            image, result, present, doubtful, peaks=options.peaks, boxes=options.boxes
         )
         caption = "points" if present else "image"
-        drawn = [Picture(data_uri(encode_jpeg(painter.draw_image(present))), caption, caption)]
-        for mapped in present[:_MAX_MAPS] or filter(None, [doubtful]):
+        drawn = [Picture(data_uri(encode_jpeg(panel)), caption, caption)]
+        for mapped, panel_of_map in maps:
             caption = f"map of {mapped.name}"
             group = _group_id(result.classes.index(mapped.name)) if present else ""
-            drawn.append(Picture(data_uri(encode_jpeg(painter.draw_map(mapped))), caption, caption, group))
+            drawn.append(Picture(data_uri(encode_jpeg(panel_of_map)), caption, caption, group))
         return tuple(drawn)
-
-    def _margins(self, result: Localization) -> Float64Array:
-        """Return the (K,) distances, in log-odds, of the probabilities from their thresholds; 0 for NaN."""
-        threshold = self._options.threshold
-        thresholds = result.thresholds if threshold is None else np.full(len(result.classes), threshold)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            distances = np.abs(
-                result.decision.log_odds(result.scores) - np.log(thresholds) + np.log1p(-thresholds)
-            )
-        return np.nan_to_num(distances.astype(np.float64), nan=0.0, posinf=np.inf)
-
-    def _describe_doubt(self, location: ClassLocation | None) -> str:
-        if location is None:
-            return ""
-        threshold = location.threshold if self._options.threshold is None else self._options.threshold
-        return f"in most doubt: {location.name} {location.probability:.2f}, threshold {threshold:.2f}"
 
     def _groups(self, entry: _Entry) -> list[int]:
         """Return the indices of the present classes, most probable first; if there are none, K."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from PIL import Image
 
-from freeloc._literals import ImageFiles, MapSize, Pictures
+from freeloc._literals import ImageFiles, MapSize, MaskEncoding, Pictures
 from freeloc._validation import CountOrZero, Fraction, check_fields
 from freeloc.inference.result import Localization
 
@@ -28,10 +28,14 @@ class WriterOptions:
         peaks: maximum number of peaks per class; 0 writes none.
         boxes: maximum number of boxes per class; 0 writes none.
         masks: whether to write the pixels of each present class; requires ``pip install 'freeloc[masks]'``.
+        mask_encoding: how annotations contain masks, in formats that have a choice; None selects the usual one of
+            each format.
         min_box_score: minimum score of the boxes in annotations, which are meant to be corrected or trained on.
             Records and results for evaluation contain all boxes.
         image_files: what formats that are read together with their images do with the image files: "link" them,
             "copy" them, or leave them where they are ("none").
+        merge_sidecars: whether XMP sidecars contain, besides the predicted classes, everything that existing ones
+            contain, and the keywords in the images.
         map_size: resolution of the maps that are written.
         gallery: the HTML file of the gallery; None selects ``gallery.html`` in the output folder.
         pictures: whether results on a terminal include a small picture of each image: "auto" if the terminal says
@@ -45,8 +49,10 @@ class WriterOptions:
     peaks: CountOrZero = 0
     boxes: CountOrZero = 0
     masks: bool = False
+    mask_encoding: MaskEncoding | None = None
     min_box_score: Fraction = 0.35
     image_files: ImageFiles = "link"
+    merge_sidecars: bool = False
     map_size: MapSize = "image"
     gallery: Path | None = None
     pictures: Pictures = "auto"

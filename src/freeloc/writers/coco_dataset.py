@@ -2,7 +2,8 @@
 
 Each annotation in ``coco-dataset/annotations.json`` is about one box. Besides COCO's own keys, it has ``score``.
 The point in the box (`freeloc.writers.point_pairs`) is its only keypoint; a box without a point has a keypoint
-that is not labeled (0, 0, 0). With masks, ``segmentation`` outlines the pixels of the class in the box.
+that is not labeled (0, 0, 0). With masks, ``segmentation`` contains the pixels of the class in the box, as
+polygons or run-length encoded.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from freeloc.geometry.box_formats import left_top_size
+from freeloc.writers.base import WriterOptions
 from freeloc.writers.box_masks import mask_in_box
 from freeloc.writers.clipped_boxes import clipped_boxes
 from freeloc.writers.coco_ids import CocoIds
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_object import write_json_object
-from freeloc.writers.masks import decode_mask, mask_polygons
+from freeloc.writers.masks import decode_mask, encode_mask, mask_polygons
 from freeloc.writers.point_pairs import pair_points
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
 
@@ -77,29 +79,32 @@ class CocoDatasetWriter(CollectingWriter):
         number = 0
         for image_id, (record, _) in zip(ids.images, records, strict=True):
             for each in record.annotations(self.options.min_box_score):
-                for values in _of_class(each, record, masks=self.options.masks):
+                for values in _of_class(each, record, self.options):
                     number += 1
                     category = ids.categories[each.name]
                     yield {"id": number, "image_id": image_id, "category_id": category, **values}
 
 
-def _of_class(each: ClassRecord, record: ImageRecord, *, masks: bool) -> Iterator[dict[str, Any]]:
+def _of_class(each: ClassRecord, record: ImageRecord, options: WriterOptions) -> Iterator[dict[str, Any]]:
     """Yield what the annotations of one class in one image say about its boxes."""
     boxes = clipped_boxes(each.boxes or (), record.size)
-    mask = decode_mask(each.mask) if masks and each.mask is not None else None
+    mask = decode_mask(each.mask) if options.masks and each.mask is not None else None
     for box, point in zip(boxes, pair_points(boxes, each.points), strict=True):
         bbox = left_top_size(box.corners)
-        polygons: list[list[float]] = []
+        segmentation: list[list[float]] | dict[str, Any] = []
         area = bbox[2] * bbox[3]
         if mask is not None:
             pixels = mask_in_box(mask, box.corners)
-            polygons = [polygon.reshape(-1).tolist() for polygon in mask_polygons(pixels)]
-            area = float(np.count_nonzero(pixels)) if polygons else area
+            if options.mask_encoding == "rle":
+                segmentation = encode_mask(pixels) if pixels.any() else []
+            else:
+                segmentation = [polygon.reshape(-1).tolist() for polygon in mask_polygons(pixels)]
+            area = float(np.count_nonzero(pixels)) if segmentation else area
         yield {
             "bbox": list(bbox),
             "area": round(area, 2),
             "iscrowd": 0,
-            "segmentation": polygons,
+            "segmentation": segmentation,
             "keypoints": [0, 0, 0] if point is None else [*point, 2],
             "num_keypoints": int(point is not None),
             "score": box.score,

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import ClassVar, Final, Self
 
 from freeloc.writers.appending import GrowingFileWriter
+from freeloc.writers.class_names import check_names
 from freeloc.writers.image_record import ImageRecord
 from freeloc.writers.record_writer import RecordWriter
 from freeloc.writers.table_rows import COLUMNS, table_rows
+from freeloc.writers.unicode_names import check_unicode_names
 
 __all__ = ["CsvWriter"]
 
 _FILE: Final = "predictions.csv"
+
+_NO_BYTES: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Lone surrogates that stand for no byte; they come from damaged JSON."""
 
 
 class CsvWriter(RecordWriter, GrowingFileWriter):
@@ -38,14 +44,16 @@ class CsvWriter(RecordWriter, GrowingFileWriter):
         """Write the rows of one image.
 
         Raises:
-            OutputError: a row cannot be written.
+            OutputError: a row cannot be written, or a name is neither Unicode nor that of a file.
             ValueError: the writer is not open.
         """
+        check_unicode_names(record.names, self.name)
+        # Lone surrogates stand for the bytes of paths that are not UTF-8.
+        check_names([record.image], _NO_BYTES, self.name, "names must be valid Unicode", "image")
         for row in table_rows(record):
             self._append_row([row[name] if name != "present" else int(row[name]) for name in COLUMNS])
 
     def _append_row(self, row: Sequence[object]) -> None:
         text = io.StringIO(newline="")
         csv.writer(text).writerow(row)
-        # Paths may contain lone surrogates, which stand for bytes that are not UTF-8.
         self.append(text.getvalue().encode("utf-8", "surrogateescape"))

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from xml.sax.saxutils import escape
 
-import numpy as np
-
-from freeloc._typing import BoolArray
 from freeloc.geometry.box_formats import clip_corners
 from freeloc.io.atomic import atomic_path
+from freeloc.writers.base import WriterOptions
 from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
-from freeloc.writers.image_record import ClassRecord, ImageRecord
+from freeloc.writers.image_record import ClassRecord, ImageRecord, MaskRecord
 from freeloc.writers.json_list import write_json_list
-from freeloc.writers.masks import decode_mask, row_runs
+from freeloc.writers.masks import EDITABLE_TOLERANCE, decode_mask, mask_part, mask_polygons, row_runs
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
 from freeloc.writers.xml_text import check_xml_names, xml_attributes
 
@@ -30,6 +28,8 @@ _LABELS: Final = f"{_FOLDER}/labels.json"
 _IMAGES: Final = f"{_FOLDER}/images"
 
 _TOO_LONG: Final = re.compile(".{65}", re.DOTALL)
+
+_CHANGED: Final = re.compile(r"^\s|\s$|[\r\n]|^$")
 
 _RANGE: Final = ("0", "1", "0.01")
 """Minimum, maximum and step of scores."""
@@ -53,6 +53,8 @@ class CvatWriter(CollectingWriter):
     def check_record(self, record: ImageRecord) -> None:
         """Check that CVAT and XML can hold the names of the classes and of the image."""
         check_names(record.names, _TOO_LONG, self.name, "CVAT cuts off labels after 64 characters")
+        reason = "CVAT removes blanks at their ends, and XML changes line breaks"
+        check_names(record.names, _CHANGED, self.name, reason)
         check_xml_names(record.names, self.name)
         check_xml_names([record.image], self.name, "image")
 
@@ -74,7 +76,7 @@ class CvatWriter(CollectingWriter):
                     id=index, name=self._file_name(record, name), width=record.width, height=record.height
                 )
                 file.write(f"  <image{attributes}>\n")
-                file.writelines(_elements(record, self.options.min_box_score))
+                file.writelines(_elements(record, self.options))
                 file.write("  </image>\n")
             file.write("</annotations>\n")
             file.flush()
@@ -117,8 +119,8 @@ def _head(names: tuple[str, ...], size: int) -> str:
     )
 
 
-def _elements(record: ImageRecord, min_box_score: float) -> Iterator[str]:
-    classes = record.annotations(min_box_score)
+def _elements(record: ImageRecord, options: WriterOptions) -> Iterator[str]:
+    classes = record.annotations(options.min_box_score)
     for each in classes:
         yield _element("tag", each, each.probability, source="auto")
     for each in classes:
@@ -131,22 +133,23 @@ def _elements(record: ImageRecord, min_box_score: float) -> Iterator[str]:
                     zip(("xtl", "ytl", "xbr", "ybr"), (f"{edge:.2f}" for edge in corners), strict=True)
                 )
                 yield _element("box", each, box.score, **_SHAPE, **edges)
-        mask = None if each.mask is None else decode_mask(each.mask)
-        if mask is not None and mask.any():
-            yield _element("mask", each, each.probability, **_SHAPE, **_mask_attributes(mask))
+        if each.mask is not None:
+            yield from _mask_elements(each, each.mask, polygons=options.mask_encoding == "polygon")
 
 
-def _mask_attributes(mask: BoolArray) -> dict[str, object]:
-    """Return the box around a mask, and its pixels in this box: runs of absent and present ones, row after row."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    part = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    return {
-        "rle": ", ".join(map(str, row_runs(part))),
-        "left": cols[0],
-        "top": rows[0],
-        "width": part.shape[1],
-        "height": part.shape[0],
-    }
+def _mask_elements(item: ClassRecord, record: MaskRecord, *, polygons: bool) -> Iterator[str]:
+    """Yield the outlines of a mask, or the box around it and the runs of absent and present pixels in its rows."""
+    mask = decode_mask(record)
+    if polygons:
+        for polygon in mask_polygons(mask, EDITABLE_TOLERANCE):
+            points = ";".join(f"{x:.2f},{y:.2f}" for x, y in polygon.tolist())
+            yield _element("polygon", item, item.probability, **_SHAPE, points=points)
+    elif (found := mask_part(mask)) is not None:
+        left, top, part = found
+        height, width = part.shape
+        place = {"left": left, "top": top, "width": width, "height": height}
+        runs = ", ".join(map(str, row_runs(part)))
+        yield _element("mask", item, item.probability, **_SHAPE, rle=runs, **place)
 
 
 def _element(tag: str, item: ClassRecord, score: float | None, **attributes: object) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from freeloc.geometry.box_formats import clip_corners, left_top_size
+from freeloc.writers.base import WriterOptions
+from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
 from freeloc.writers.image_record import ClassRecord, ImageRecord
 from freeloc.writers.json_list import write_json_list
+from freeloc.writers.masks import EDITABLE_TOLERANCE, decode_mask, mask_polygons
 from freeloc.writers.record import json_text
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
 
@@ -19,6 +23,9 @@ _FOLDER: Final = "datumaro"
 _SUBSET: Final = "default"
 _FILE: Final = f"{_FOLDER}/annotations/{_SUBSET}.json"
 _IMAGES: Final = f"{_FOLDER}/images/{_SUBSET}"
+
+_EMPTY: Final = re.compile("^$")
+_DRIVE: Final = re.compile("^[A-Za-z]:")
 
 _FORMAT_VERSION: Final = "1.0"
 _IMAGE: Final = 2
@@ -40,8 +47,13 @@ class DatumaroWriter(CollectingWriter):
     name: ClassVar[str] = "datumaro"
     place: ClassVar[str | None] = _FOLDER
 
+    def check_record(self, record: ImageRecord) -> None:
+        """Check that Datumaro can hold the names of the classes."""
+        check_names(record.names, _EMPTY, self.name, "Datumaro refuses labels without a name")
+
     def write_record(self, record: ImageRecord, name: str) -> None:
         """Keep the record of one image, and place its file."""
+        check_names([name], _DRIVE, self.name, "Datumaro takes a letter and a colon for a drive", "image")
         super().write_record(record, name)
         if self.options.image_files != "none":
             file = self.path_of(f"{_IMAGES}/{self._file_name(record, name)}")
@@ -66,7 +78,7 @@ class DatumaroWriter(CollectingWriter):
         file = self._file_name(record, name)
         return {
             "id": file.removesuffix(Path(file).suffix),
-            "annotations": list(_annotations(record, self.options.min_box_score)),
+            "annotations": list(_annotations(record, self.options)),
             "attr": {},
             "image": {"path": file, "size": [record.height, record.width]},
         }
@@ -75,8 +87,8 @@ class DatumaroWriter(CollectingWriter):
         return image_file_name(Path(record.image), name, self.options.image_files)
 
 
-def _annotations(record: ImageRecord, min_box_score: float) -> Iterator[dict[str, Any]]:
-    classes = record.annotations(min_box_score)
+def _annotations(record: ImageRecord, options: WriterOptions) -> Iterator[dict[str, Any]]:
+    classes = record.annotations(options.min_box_score)
     for each in classes:
         yield _annotation("label", each, each.probability)
     for each in classes:
@@ -86,7 +98,10 @@ def _annotations(record: ImageRecord, min_box_score: float) -> Iterator[dict[str
             corners = clip_corners((box.x1, box.y1, box.x2, box.y2), record.size)
             if corners is not None:
                 yield _annotation("bbox", each, box.score, bbox=list(left_top_size(corners)))
-        if each.mask is not None:
+        if each.mask is not None and options.mask_encoding == "polygon":
+            for polygon in mask_polygons(decode_mask(each.mask), EDITABLE_TOLERANCE):
+                yield _annotation("polygon", each, each.probability, points=polygon.reshape(-1).tolist())
+        elif each.mask is not None:
             rle = {"counts": each.mask.counts, "size": list(each.mask.size)}
             yield _annotation("mask", each, each.probability, rle=rle)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -35,6 +34,7 @@ from freeloc.visualization.evaluation_gallery import (
     PointOutcome,
     render_evaluation_gallery,
 )
+from freeloc.visualization.paged_gallery import picture_name, picture_path
 from freeloc.writers.gallery import check_gallery_path
 
 __all__ = ["check_evaluation_gallery", "check_has_boxes", "write_evaluation_gallery"]
@@ -120,7 +120,7 @@ def write_evaluation_gallery(
         content_hashes = [info.content_hash for info in read_image_info([sample.path for sample in dataset])]
     files = [_name_of(content_hash) for content_hash in content_hashes]
     tasks = {
-        file: _Reduction(HashedImage(sample.path, content_hash), _place(folder, file))
+        file: _Reduction(HashedImage(sample.path, content_hash), folder / picture_path(file))
         for file, sample, content_hash in zip(files, dataset, content_hashes, strict=True)
     }
     missing = [task for task in tasks.values() if not task.target.is_file()]
@@ -168,13 +168,8 @@ def _folder_of(page: Path) -> Path:
     return page.with_name(f"{page.stem}_files")
 
 
-def _place(folder: Path, file: str) -> Path:
-    """Return the path of a reduced image; two digits as subfolder keep folders small."""
-    return folder / file[:2] / f"{file}.jpg"
-
-
 def _name_of(content_hash: str) -> str:
-    return hashlib.sha256(f"{content_hash} {_SIDE} {_QUALITY} {_VERSION}".encode()).hexdigest()[:20]
+    return picture_name(f"{content_hash} {_SIDE} {_QUALITY} {_VERSION}")
 
 
 def _found(predictions: Predictions) -> BoolArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar, Final
 
+from freeloc.geometry.box_formats import clip_corners
 from freeloc.geometry.fractions import box_fractions, point_fractions
 from freeloc.writers.appending import GrowingFileWriter
 from freeloc.writers.image_record import ClassRecord, ImageRecord
@@ -60,10 +61,11 @@ def _boxes(item: ClassRecord, record: ImageRecord) -> list[dict[str, Any]]:
     return [
         {
             "label": item.name,
-            "bounding_box": list(box_fractions((box.x1, box.y1, box.x2, box.y2), record.size)),
+            "bounding_box": list(box_fractions(box.corners, record.size)),
             "confidence": box.score,
         }
         for box in item.boxes or ()
+        if clip_corners(box.corners, record.size) is not None
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
@@ -18,11 +17,10 @@ from freeloc.visualization.gallery import Gallery, GalleryOptions
 from freeloc.writers.appending import AppendingWriter
 from freeloc.writers.base import WriterOptions
 
-__all__ = ["GalleryWriter", "HtmlWriter", "check_gallery_path"]
+__all__ = ["GalleryWriter", "check_gallery_path"]
 
 _FILE_NAME: Final = "gallery.html"
-_HTML_FILE_NAME: Final = "predictions.html"
-_UNFINISHED: Final = "{}.unfinished.jsonl"
+_UNFINISHED: Final = "gallery.unfinished.jsonl"
 _SUFFIXES: Final = (".html", ".htm")
 
 
@@ -51,13 +49,12 @@ class GalleryWriter(AppendingWriter):
     place: ClassVar[str | None] = _FILE_NAME
     needs_folder: ClassVar[bool] = False
     needs_image = True
-    _file_name: ClassVar[str] = _FILE_NAME
 
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         super().__init__(folder, options)
         path = options.gallery
         if path is None and folder is not None:
-            path = folder / self._file_name
+            path = folder / _FILE_NAME
         if path is None:
             raise OutputError(
                 "cannot write the gallery: there is no output folder; specify one, or a file for the gallery",
@@ -72,7 +69,7 @@ class GalleryWriter(AppendingWriter):
         Raises:
             OutputError: the file cannot be written, or is damaged.
         """
-        path = self.temporary_path_of(_UNFINISHED.format(self.name))
+        path = self.temporary_path_of(_UNFINISHED)
         if path is not None:
             self._file = AppendedFile(path, self._keep)
             if self._keep is not None:
@@ -104,7 +101,7 @@ class GalleryWriter(AppendingWriter):
         """
         self.close()
         if exception is None:
-            path = self.options.gallery or self.path_of(self._file_name)
+            path = self.options.gallery or self.path_of(_FILE_NAME)
             atomic.write_text(path, self._gallery.render("Gallery of predictions"))
             self.files.append(path)
 
@@ -115,15 +112,3 @@ class GalleryWriter(AppendingWriter):
                     self._gallery.add_line(line)
         except (OSError, ValueError) as error:
             raise atomic.output_error(path, error) from error
-
-
-class HtmlWriter(GalleryWriter):
-    """Writer of the same page under the name of its file format: ``predictions.html`` in the output folder."""
-
-    name: ClassVar[str] = "html"
-    place: ClassVar[str | None] = _HTML_FILE_NAME
-    needs_folder: ClassVar[bool] = True
-    _file_name: ClassVar[str] = _HTML_FILE_NAME
-
-    def __init__(self, folder: Path | None, options: WriterOptions) -> None:
-        super().__init__(folder, dataclasses.replace(options, gallery=None))

@@ -5,12 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from freeloc._literals import ImageFiles
-from freeloc.errors import OutputError
+from freeloc.errors import ImageError, OutputError
+from freeloc.images.identify import identify, open_file
 from freeloc.io.atomic import atomic_path, output_error
 
 __all__ = ["image_file_name", "place_image"]
+
+_USUAL_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"))
+"""Suffixes by which all programs find images, in lower case."""
+
+_SUFFIXES: Final = {
+    "JPEG": ".jpg",
+    "MPO": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "TIFF": ".tif",
+    "BMP": ".bmp",
+}
+"""The suffix of each format, by Pillow's name for it."""
 
 
 def image_file_name(source: Path, name: str, how: ImageFiles) -> str:
@@ -23,14 +38,25 @@ def image_file_name(source: Path, name: str, how: ImageFiles) -> str:
 
     Returns:
         The name of the linked or copied file, which differs from those of all other images even without its
-        suffix. With "none", the path of the image file relative to the deepest folder that contains all images.
+        suffix. An unusual suffix, or none, is replaced by that of the format. With "none", the path of the image
+        file relative to the deepest folder that contains all images.
     """
     if how != "none":
-        return name + source.suffix
+        return name + _suffix(source)
     # Base names may have a suffix or a number more than the path has, but they have as many folders.
     path = Path(os.path.abspath(source))  # noqa: PTH100 - as below
     parts = path.parts[-(name.count("/") + 1) :]
     return "/".join(part.strip(":\\/") if part == path.anchor else part for part in parts)
+
+
+def _suffix(source: Path) -> str:
+    if source.suffix.lower() in _USUAL_SUFFIXES:
+        return source.suffix
+    try:
+        with open_file(source) as file:
+            return _SUFFIXES.get(identify(file, source).format or "", source.suffix)
+    except ImageError:  # `place_image` says whether the file exists
+        return source.suffix
 
 
 def place_image(source: Path, target: Path, how: ImageFiles) -> bool:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
+from freeloc.geometry.box_formats import clip_corners
 from freeloc.geometry.fractions import box_fractions, point_fractions
 from freeloc.io.atomic import write_text
+from freeloc.writers.base import WriterOptions
 from freeloc.writers.class_names import check_names
 from freeloc.writers.image_files import image_file_name, place_image
-from freeloc.writers.image_record import ClassRecord, ImageRecord
+from freeloc.writers.image_record import ClassRecord, ImageRecord, MaskRecord
 from freeloc.writers.json_list import write_json_list
+from freeloc.writers.label_studio_brush import brush_rle
 from freeloc.writers.masks import EDITABLE_TOLERANCE, decode_mask, mask_polygons
 from freeloc.writers.record_writer import CollectedRecords, CollectingWriter
 from freeloc.writers.xml_text import check_xml_names, xml_attributes
@@ -30,6 +33,7 @@ _CONTROLS: Final = {
     "points": "KeyPointLabels",
     "boxes": "RectangleLabels",
     "masks": "PolygonLabels",
+    "pixels": "BrushLabels",
 }
 """What can be drawn: the tag of each control in the configuration, by its name."""
 
@@ -43,7 +47,8 @@ class LabelStudioWriter(CollectingWriter):
     """Writer of ``labelstudio/tasks.json``, ``labelstudio/config.xml`` and ``labelstudio/images``.
 
     Each image is a task with one prediction: the present classes as choices, their points as keypoints, boxes as
-    rectangles, and masks as polygons. Positions are percentages of the upright image's width and height.
+    rectangles, and masks as polygons or, on request, as painted by the brush. Positions are percentages of the
+    upright image's width and height.
 
     The score of a prediction, by which Label Studio can sort tasks, is that of its least certain decision: the
     lowest probability of a present class or, if it is lower, one minus the highest probability of an absent class.
@@ -78,7 +83,7 @@ class LabelStudioWriter(CollectingWriter):
 
     def _task(self, record: ImageRecord, name: str, used: set[str]) -> dict[str, Any]:
         """Return the task of an image, and add the names of the controls that it needs."""
-        regions = list(_regions(record, self.options.min_box_score))
+        regions = list(_regions(record, self.options))
         used.update(region["from_name"] for region in regions)
         for index, region in enumerate(regions, start=1):
             region["id"] = f"{region['from_name']}-{index}"
@@ -115,8 +120,8 @@ def _certainty(record: ImageRecord) -> float:
     return min((value if present else round(1 - value, 6) for value, present in known), default=0.0)
 
 
-def _regions(record: ImageRecord, min_box_score: float) -> Iterator[dict[str, Any]]:
-    classes = record.annotations(min_box_score)
+def _regions(record: ImageRecord, options: WriterOptions) -> Iterator[dict[str, Any]]:
+    classes = record.annotations(options.min_box_score)
     if classes:
         names = [each.name for each in classes]
         score = min(each.probability or 0.0 for each in classes)
@@ -127,13 +132,30 @@ def _regions(record: ImageRecord, min_box_score: float) -> Iterator[dict[str, An
             value = {"x": _percent(left), "y": _percent(top), "width": _POINT_WIDTH}
             yield _labeled(record, each, "points", each.probability, value)
         for box in each.boxes or ():
-            fractions = box_fractions((box.x1, box.y1, box.x2, box.y2), record.size)
+            corners = clip_corners(box.corners, record.size)
+            if corners is None:
+                continue
+            fractions = box_fractions(corners, record.size)
             sides = zip(("x", "y", "width", "height"), map(_percent, fractions), strict=True)
             yield _labeled(record, each, "boxes", box.score, {**dict(sides), "rotation": 0})
-        for polygon in mask_polygons(decode_mask(each.mask), EDITABLE_TOLERANCE) if each.mask else ():
-            corners = [point_fractions(x, y, record.size) for x, y in polygon.tolist()]
-            points = [[_percent(left), _percent(top)] for left, top in corners]
-            yield _labeled(record, each, "masks", each.probability, {"points": points, "closed": True})
+        if each.mask is not None:
+            yield from _masks(record, each, each.mask, exact=options.mask_encoding == "rle")
+
+
+def _masks(
+    record: ImageRecord, item: ClassRecord, mask_record: MaskRecord, *, exact: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield a mask as polygons, or as what is painted with the brush."""
+    mask = decode_mask(mask_record)
+    if exact:
+        if mask.any():
+            value = {"format": "rle", "rle": brush_rle(mask)}
+            yield _labeled(record, item, "pixels", item.probability, value)
+        return
+    for polygon in mask_polygons(mask, EDITABLE_TOLERANCE):
+        corners = [point_fractions(x, y, record.size) for x, y in polygon.tolist()]
+        points = [[_percent(left), _percent(top)] for left, top in corners]
+        yield _labeled(record, item, "masks", item.probability, {"points": points, "closed": True})
 
 
 def _labeled(

@@ -15,13 +15,16 @@ import numpy as np
 
 from freeloc._typing import BoolArray, Float64Array
 from freeloc.errors import MissingDependencyError
+from freeloc.geometry.size import Size
 from freeloc.writers.image_record import MaskRecord
 
 __all__ = [
     "EDITABLE_TOLERANCE",
+    "check_mask",
     "check_mask_packages",
     "decode_mask",
     "encode_mask",
+    "mask_part",
     "mask_polygons",
     "row_runs",
 ]
@@ -55,6 +58,52 @@ def encode_mask(mask: BoolArray) -> dict[str, Any]:
     """
     encoded = _load("pycocotools.mask").encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": list(encoded["size"]), "counts": encoded["counts"].decode("ascii")}
+
+
+def check_mask(record: MaskRecord, size: Size) -> None:
+    """Check the run-length encoding of a mask in a file, whose damage pycocotools would turn into random pixels.
+
+    Args:
+        record: the encoding.
+        size: size of the image.
+
+    Raises:
+        ValueError: the mask has another size than the image, or its runs do not cover it.
+
+    Example:
+        >>> check_mask(MaskRecord((2, 3), "123"), Size(3, 2))
+    """
+    height, width = record.size
+    if (width, height) != (size.width, size.height):
+        raise ValueError(f"it has {width}×{height} pixels, and the image has {size.width}×{size.height}")
+    runs = _runs(record.counts)
+    if any(run < 0 for run in runs) or sum(runs) != width * height:
+        raise ValueError(f"its run lengths are not those of {width}×{height} pixels")
+
+
+def _runs(counts: str) -> list[int]:
+    """Return the lengths of runs in COCO's compressed encoding.
+
+    A number is written in digits of five bits, the lowest first; 32 more says that another one follows. A digit is
+    the character 48 places behind it. From the fourth one on, runs are differences from the run before the last.
+    """
+    runs: list[int] = []
+    value = bits = 0
+    for char in counts:
+        digit = ord(char) - 48
+        if not 0 <= digit < 64:
+            raise ValueError(f"it contains {char!r}, which no run-length encoding does")
+        value |= (digit & 31) << bits
+        bits += 5
+        if digit & 32:
+            continue
+        if digit & 16:
+            value -= 1 << bits  # the highest bit is the sign
+        runs.append(value + runs[-2] if len(runs) > 2 else value)
+        value = bits = 0
+    if bits:
+        raise ValueError("its last run length is cut off")
+    return runs
 
 
 def decode_mask(record: MaskRecord) -> BoolArray:
@@ -130,6 +179,23 @@ def _distances(points: Float64Array, start: Float64Array, end: Float64Array) -> 
     along = np.clip((points - start) @ line / (line @ line), 0, 1)
     distances: Float64Array = np.hypot(*(points - start - along[:, None] * line).T)
     return distances
+
+
+def mask_part(mask: BoolArray) -> tuple[int, int, BoolArray] | None:
+    """Return the left column, the top row and the pixels of the smallest part of a mask that contains all of it.
+
+    Returns:
+        None if no pixel is present.
+
+    Example:
+        >>> mask_part(np.array([[False, False], [False, True]]))
+        (1, 1, array([[ True]]))
+    """
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    left, top = int(cols[0]), int(rows[0])
+    return left, top, mask[top : int(rows[-1]) + 1, left : int(cols[-1]) + 1]
 
 
 def row_runs(mask: BoolArray) -> list[int]:

@@ -23,7 +23,7 @@ WRITERS: Final[Registry[type[Writer]]] = Registry(
         "overlays": "freeloc.writers.overlays:OverlaysWriter",
         "video": "freeloc.writers.annotated_video:AnnotatedVideoWriter",
         "gallery": "freeloc.writers.gallery:GalleryWriter",
-        "html": "freeloc.writers.gallery:HtmlWriter",
+        "html": "freeloc.writers.html_page:HtmlWriter",
         "csv": "freeloc.writers.csv_table:CsvWriter",
         "labelstudio": "freeloc.writers.label_studio:LabelStudioWriter",
         "cvat": "freeloc.writers.cvat_xml:CvatWriter",

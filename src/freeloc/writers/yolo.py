@@ -55,6 +55,11 @@ class YoloWriter(RecordWriter):
         Raises:
             OutputError: a file cannot be written, or a name cannot be written in the format.
         """
+        if any(part.startswith(".") for part in PurePosixPath(name).parts):
+            raise OutputError(
+                f"cannot write {self.name}: {record.image} is hidden, or in a hidden folder, and YOLO would leave "
+                "it out; rename it"
+            )
         if "images" in PurePosixPath(name).parts[:-1]:
             raise OutputError(
                 f"cannot write {self.name}: {record.image} is in a folder called images, and YOLO would look for "
