@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from freeloc.datasets import DatasetChecks, open_dataset
 from freeloc.errors import OutputError
 from freeloc.writers.masks import EDITABLE_TOLERANCE
 from tests.consumers import read_with
@@ -55,7 +56,7 @@ def test_labelme_reads_every_shape_of_the_upright_image(tmp_path: Path) -> None:
     assert first[1:] == second[1:]
     _, flags, shapes, others, size = first
     assert flags == {"кот": True, 'mug <&> "1"': True, "lamp": False}
-    assert others == {"tags": ['mug <&> "1"', "кот"]}
+    assert others == {}
     assert size == [80, 120]
     found = [(each["label"], each["shape_type"], each["other_data"]["score"]) for each in shapes]
     mug = 'mug <&> "1"'
@@ -94,7 +95,22 @@ def test_an_image_without_a_class_has_flags_alone(tmp_path: Path) -> None:
     record = image_record("a.jpg", class_record("mug", 0, 0.1))
     write_records("labelme", tmp_path, [(record, "a")], with_options(image_files="none"))
     contents = contents_of(tmp_path / "labelme" / "a.json")
-    assert (contents["flags"], contents["shapes"], contents["tags"]) == ({"mug": False}, [], [])
+    assert (contents["flags"], contents["shapes"]) == ({"mug": False}, [])
+
+
+def test_a_flag_that_is_corrected_is_absent(tmp_path: Path) -> None:
+    image = write_turned_image(tmp_path / "a.jpg")
+    record = image_record(image, class_record("mug", 0, 0.9), class_record("hen", 1, 0.8))
+    write_records("labelme", tmp_path, [(record, "a")])
+    path = tmp_path / "labelme" / "a.json"
+    contents = contents_of(path)
+    assert contents["flags"] == {"mug": True, "hen": True}
+    assert "tags" not in contents  # X-AnyLabeling's, which labelme neither shows nor changes
+    contents["flags"]["mug"] = False
+    contents["shapes"] = [each for each in contents["shapes"] if each["label"] != "mug"]
+    path.write_text(json.dumps(contents))
+    data = open_dataset(tmp_path / "labelme", checks=DatasetChecks(quiet=True))
+    assert dict(zip(data.classes, data.labels[0].tolist(), strict=True)) == {"mug": -1, "hen": 1}
 
 
 def test_a_backslash_in_a_path_is_refused(tmp_path: Path) -> None:

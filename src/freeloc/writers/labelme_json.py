@@ -32,8 +32,8 @@ class LabelmeWriter(RecordWriter):
     """Writer of one ``labelme/NAME.json`` per image, with the image file beside it.
 
     Every class is a flag of the image: true if it is present. Points, boxes and, as polygons, masks of the present
-    classes are shapes in pixels of the upright image. Their ``score``, and the ``tags`` of the image, are fields
-    of X-AnyLabeling, which labelme keeps.
+    classes are shapes in pixels of the upright image. Their ``score`` is a field of X-AnyLabeling, which labelme
+    keeps. The ``tags`` of X-AnyLabeling are not written, because they would contradict a flag that is corrected.
     """
 
     name: ClassVar[str] = "labelme"
@@ -72,7 +72,6 @@ def _contents(record: ImageRecord, address: str, options: WriterOptions) -> dict
         "imageData": None,
         "imageHeight": record.height,
         "imageWidth": record.width,
-        "tags": present,
     }
 
 
