@@ -76,8 +76,8 @@ def predict_files(
 
     Each image or frame is decoded once, and its result is written immediately, so that only the names of the files
     are kept in memory. An interrupted call is continued by another call with the same arguments, which predicts
-    only the remaining images and leaves the same files as an uninterrupted one. ``predictions.manifest.jsonl`` lists
-    how the predictions were made and which files were written; see `freeloc.prediction.manifest`.
+    only the remaining images and leaves the same files as an uninterrupted one. ``predictions.manifest.jsonl``
+    lists how the predictions were made and which files were written; see `freeloc.prediction.manifest`.
 
     Args:
         localizer: the model.
