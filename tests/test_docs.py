@@ -198,10 +198,15 @@ def test_the_commands_of_a_page_exist(page: str) -> None:
 
 
 def test_the_commands_of_the_page_on_tasks_run(
-    prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory, freeloc: Callable[..., Any]
+    prepared_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    freeloc: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("nncf", reason="the extra int8 is not installed")
-    scenes = generate_scenes(tmp_path_factory.mktemp("photos"), 40, SceneSettings(seed=3), boxes=False)
+    # An image is otherwise used at all scales, because there are few.
+    monkeypatch.setattr("freeloc.training.quantization.canvases._MIN_CANVASES", 1)
+    scenes = generate_scenes(tmp_path_factory.mktemp("photos"), 20, SceneSettings(seed=3), boxes=False)
     shutil.rmtree(prepared_folder / "photos")
     shutil.copytree(scenes.samples[0].path.parent, prepared_folder / "photos")
     add_splits(prepared_folder / "photos" / "metadata.csv")
