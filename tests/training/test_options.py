@@ -137,7 +137,7 @@ def photos(tiny_training: Dataset, tmp_path: Path) -> Path:
     """Four images with keywords in sidecars."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    keywords = (["Animals/Dog"], ["Animals/Cat"], ["Things/Cup"], [])
+    keywords: tuple[list[str], ...] = (["Animals/Dog"], ["Animals/Cat"], ["Things/Cup"], [])
     for sample, names in zip(tiny_training, keywords, strict=False):
         shutil.copy(sample.path, folder)
         (folder / f"{sample.path.name}.xmp").write_bytes(digikam(*names))
@@ -148,7 +148,8 @@ def test_tags_of_other_images_mean_the_same(photos: Path, tmp_path: Path) -> Non
     options: Any = {"format": "keywords", "classes": ["Animals", "Dog"], "ancestors": True}
 
     def labels(val: Path, **more: Any) -> Any:
-        inputs = open_inputs(photos, val, TrainingSettings(), {**options, **more}, quiet=True)
+        every: Any = {**options, **more}
+        inputs = open_inputs(photos, val, TrainingSettings(), every, quiet=True)
         assert inputs.val is not None
         return inputs.val.labels.tolist()
 
@@ -160,17 +161,17 @@ def test_tags_of_other_images_mean_the_same(photos: Path, tmp_path: Path) -> Non
     columns.write_text(f"file_name,Animals,Dog\n{names[0]},-1,1\n{names[1]},1,0\n{names[2]},0,0\n")
     assert labels(tags, val_images=photos) == [[-1, 1], [1, -1]]
     assert labels(columns, val_images=photos) == [[-1, 1], [1, 0], [0, 0]]
-    options = {"images": photos, "minus_one": "unknown"}
-    inputs = open_inputs(columns, tags, TrainingSettings(), {**options, "val_images": photos}, quiet=True)
+    options = {"images": photos, "val_images": photos, "minus_one": "unknown"}
+    inputs = open_inputs(columns, tags, TrainingSettings(), options, quiet=True)
     assert inputs.val is not None
     assert inputs.val.labels.tolist() == [[-1, 1], [1, -1]]
 
 
 @pytest.mark.parametrize("name", ["split", "format", "images"])
 def test_an_error_about_other_images_names_their_option(photos: Path, tmp_path: Path, name: str) -> None:
-    options: Any = {"format": "keywords", f"val_{name}": str(tmp_path / "gone")}
+    options: Any = {"format": "keywords", "val_format": "keywords", f"val_{name}": str(tmp_path / "gone")}
     with pytest.raises(FreelocError) as caught:
-        open_inputs(photos, photos, TrainingSettings(), {"val_format": "keywords", **options}, quiet=True)
+        open_inputs(photos, photos, TrainingSettings(), options, quiet=True)
     assert caught.value.parameter == f"val_{name}"
 
 
