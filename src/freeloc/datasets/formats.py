@@ -88,7 +88,8 @@ def minus_one_error(path: Path) -> ConfigurationError:
 def ancestors_error(path: Path) -> ConfigurationError:
     """Return the error for the option ``ancestors`` with a dataset whose tags have no levels."""
     return ConfigurationError(
-        f"ancestors applies only to the format 'keywords', not to {path}: omit it", parameter="ancestors"
+        f"ancestors applies only to keywords and exports of Label Studio, not to {path}: omit it",
+        parameter="ancestors",
     )
 
 

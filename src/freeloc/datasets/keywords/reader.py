@@ -138,7 +138,7 @@ def _log_missing_extensions(folder: Path, keywords: Iterable[ImageKeywords]) -> 
     """Log the images that lost the extended part of their XMP, as in a program that does not know it."""
     if lacking := [each.image for each in keywords if each.lacks_extension]:
         _log.warning(
-            "%s: images without the extended XMP to which their metadata refer, and without any keywords in it: %d, "
+            "%s: images without the extended XMP to which their metadata refer, and without keywords in it: %d, "
             "such as %s",
             *(folder, len(lacking), lacking[0]),
         )
