@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from freeloc.datasets.tags.class_folders import is_image_name
 from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import existing_name, is_file
 
 __all__ = ["find_by_ending", "find_image", "find_image_or_id", "find_images_folder"]
+
+_MAX_PARTS: Final = 50
+"""Maximum number of folders and names in an ending of a path that is tried."""
 
 
 def find_images_folder(usual: Iterable[Path], names: Sequence[str]) -> Path:
@@ -48,7 +52,7 @@ def find_by_ending(folder: Path, name: str) -> Path | None:
         PosixPath('holiday/a.jpg')
     """
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
-    endings = ["/".join(parts[start:]) for start in range(len(parts))]
+    endings = ["/".join(parts[start:]) for start in range(max(0, len(parts) - _MAX_PARTS), len(parts))]
     paths = (folder / existing_name(folder, ending) for ending in endings)
     return next(filter(is_file, paths), None)
 

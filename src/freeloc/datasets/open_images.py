@@ -196,7 +196,8 @@ def _read_columns(file: Path, bad: list[AnnotatedImage]) -> Iterator[tuple[int, 
         MalformedFileError: the file is not a CSV file in UTF-8 with these columns.
     """
     rows = _read_csv(file)
-    line, header = next(rows, (1, []))
+    line, names = next(rows, (1, []))
+    header = list(map(clean_name, names))
     if not _has_labels(header):
         reason = f"the header has no columns {_ID}, {_LABEL} and {_CONFIDENCE}: download the file again"
         raise MalformedFileError(file, line, reason)

@@ -56,7 +56,12 @@ _SHARDS = f"data/*{PARQUET_SUFFIX}"
 _TEXTS = frozenset((*LIST_SUFFIXES, ".json", ".txt", ".xml", ".yaml", ".yml"))
 """Suffixes of text files that list images if they contain the names of images."""
 
-_IMAGE_NAME = re.compile(rf"[^\s\"'<>,;|:/\\]+({'|'.join(map(re.escape, SUFFIXES))})(?![\w.])", re.IGNORECASE)
+_IN_NAME = r"[^\s\"'<>,;|:/\\]"
+_IMAGE_NAME = re.compile(
+    rf"(?<!{_IN_NAME}){_IN_NAME}+({'|'.join(map(re.escape, SUFFIXES))})(?![\w.])", re.IGNORECASE
+)
+"""The name of an image; only the start of a text is tried, because a text without blanks may be very long."""
+
 _NAMES_TO_TRY = 10
 
 _HELPER_NAMES = frozenset(
