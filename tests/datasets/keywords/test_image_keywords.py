@@ -243,6 +243,9 @@ def test_damaged_metadata_in_an_image_is_a_problem_of_the_image(tmp_path: Path, 
         "the IPTC block of this image: truncated after 6 bytes: let the program"
     )
     exif = Image.Exif()
+    exif[0x9C9E] = "dog;sea".encode("utf-16-le") + b"\0"
+    IMAGE.save(image, exif=exif)
+    assert leaves(image) == {"dog", "sea"}
     exif[0x9C9E] = b"\0\xd8a\0"
     IMAGE.save(image, exif=exif)
     assert problem_of(image).message.startswith("the EXIF tag XPKeywords of this image is not UTF-16 (")

@@ -114,6 +114,29 @@ def test_embedded_images_are_refused(tmp_path: Path, hugging_face: Any) -> None:
         open_dataset(tmp_path / "hub")
 
 
+def test_the_script_in_the_documentation_saves_embedded_images(
+    tmp_path: Path, hugging_face: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images(tmp_path, "a.jpg", "b.png")
+    columns = {
+        "image": hugging_face.Image(),
+        "labels": hugging_face.List(hugging_face.ClassLabel(names=["dog", "cat"])),
+    }
+    contents = {"image": [str(tmp_path / "a.jpg"), str(tmp_path / "b.png")], "labels": [[1, 0], []]}
+    hugging_face.Dataset.from_dict(contents, features=hugging_face.Features(columns)).save_to_disk(
+        tmp_path / "saved"
+    )
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    (script,) = (block for block in page.split("```") if "Image(decode=False)" in block)
+    monkeypatch.chdir(tmp_path)
+    exec(script.removeprefix("text"), {})
+    assert labels_of(open_dataset(tmp_path / "pets")) == {
+        "0.jpg": {"cat": 1, "dog": 1},
+        "1.jpg": {"cat": -1, "dog": -1},
+    }
+    assert (tmp_path / "pets" / "1.jpg").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
 def test_images_next_to_the_names_of_files_are_not_read(
     tmp_path: Path, hugging_face: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

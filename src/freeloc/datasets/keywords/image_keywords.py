@@ -128,6 +128,8 @@ def _read_flat(metadata: EmbeddedMetadata) -> Sequence[str]:
 
 
 def _decode_xp(data: bytes) -> list[str]:
+    if len(data) % 2 and data.endswith(b"\0"):  # some programs end the text with a single byte
+        data = data[:-1]
     try:
         return data.decode("utf-16-le").split("\0")[0].split(";")
     except UnicodeDecodeError as error:
