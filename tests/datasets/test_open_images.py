@@ -111,6 +111,12 @@ def test_a_bad_file_is_reported_once(folder: Path, content: bytes, message: str)
     assert message in problem.message
 
 
+def test_a_file_without_labels_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = write_labels(folder, "validation")
+    open_dataset(folder)
+    assert f"{file} contains no labels" in caplog.messages
+
+
 def test_bad_files_are_reported_together(folder: Path) -> None:
     """A list whose header is damaged must not be passed over, because its images would be missing."""
     train = write_labels(folder, "train", f"{IDS[0]},verification,/m/0bt9lr,1")

@@ -150,7 +150,7 @@ def _read_labels(file: Path, existing: _ImageIds, names: Mapping[str, str]) -> l
     split = match[1] if match else None
     images: dict[str, _Labels] = {}
     bad: list[AnnotatedImage] = []
-    others = 0
+    line = others = 0
     for line, (image_id, label, confidence) in _read_columns(file, bad):
         image = images.get(image_id)
         if image is None:
@@ -168,6 +168,8 @@ def _read_labels(file: Path, existing: _ImageIds, names: Mapping[str, str]) -> l
         else:
             message = f"{_LABEL} and {_CONFIDENCE} are {label!r} and {confidence!r}, not a class and 0 or 1"
             image.problems.append(RowProblem("bad_value", message, line))
+    if not (line or bad):
+        _log.warning("%s contains no labels", file)
     if others:
         _log.warning("%s: left out %s of a machine, which nobody verified", file, pluralize(others, "label"))
     return [*bad, *(_image_of(image, file, split) for image in images.values())]

@@ -323,7 +323,7 @@ def test_a_single_column_of_bare_choices_is_read(folder: Path, caplog: pytest.Lo
     assert "the choices are read from 'look'; the export as JSON says where they are" in caplog.text
 
 
-@pytest.mark.parametrize("value", [True, 3, [None, 1], [{"number": 3}]])
+@pytest.mark.parametrize("value", [True, 3, {}, [None, 1], [{"number": 3}]])
 def test_what_is_no_choice_is_reported(folder: Path, value: Any) -> None:
     more = {"annotator": 1, "annotation_id": 1, "lead_time": 1}
     rows = [{"image": "a.jpg", "look": "dog", **more}, {"image": "d.jpg", "look": value, **more}]

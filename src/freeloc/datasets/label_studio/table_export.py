@@ -105,7 +105,7 @@ def _find_fields(rows: Sequence[_Row], file: Path, line: int) -> _Fields:
         for name in names
         if name not in (*addresses, *choices, *taxonomies, *regions)
         and any(isinstance(each, str) for each in values[name])
-        and not any(isinstance(each, dict) for each in values[name])  # texts, of which there may be several
+        and not any(isinstance(each, dict) and "text" in each for each in values[name])  # several texts
         and _may_be_control(name, rows)
     ]
     if bare and (choices or taxonomies):
