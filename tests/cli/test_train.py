@@ -17,6 +17,7 @@ from freeloc.datasets import Dataset
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.model import Model
 from freeloc.training.settings import TrainingSettings
+from tests.datasets.keywords.xmp_files import digikam
 
 FAST = ("--backbone", "lite0", "--scales", "0.3", "--epochs", "1", "--batch-size", "8", "--no-report")
 
@@ -195,6 +196,10 @@ def test_without_a_cache_scales_lie_between_those_given(
             "has no images in the split 'later': it has no splits (option --val",
         ),
         (("--val", "gone.csv", "--quiet"), "no such file or folder: gone.csv"),
+        (
+            ("--val-format", "keywords"),
+            "val_format describes other images for validation, but val is not their",
+        ),
         (("--classes", "nowhere.txt"), "cannot read the class file nowhere.txt"),
         (("--backbone", "oak", "--quiet"), "there is no backbone called 'oak'"),
         (("--weights", "gone.pth", "--backbone", "lite0", "--quiet"), "weight file gone.pth does not exist"),
@@ -322,6 +327,27 @@ def test_validation_images_have_the_classes_of_the_training_images(
         ]
         assert val.labels.tolist() == [[-1, 1], [1, -1], [-1, -1], [0, 0]]
     assert len(opened) == 2
+
+
+def test_keywords_of_validation_images_have_levels(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Dataset] = []
+    monkeypatch.setattr("freeloc.training.train.train", lambda *_, val, **__: opened.append(val))
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        for number, sample in enumerate(tiny_training.samples[:3]):
+            image = shutil.copy(sample.path, tmp_path / split)
+            keyword = ("Animals/Dog", "Animals/Cat", "Cup")[number]
+            Path(f"{image}.xmp").write_bytes(digikam(keyword))
+    words = ("train", tmp_path / "train", "--format", "keywords", "--ancestors", "--out", tmp_path / "run")
+    answer = freeloc(*words, "--val", tmp_path / "val", "--val-format", "keywords", "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+    answer = freeloc(*words, "--val", tmp_path / "gone", "--val-images", tmp_path / "gone")
+    assert answer.err.endswith("check the path of the dataset\n")
+    (val,) = opened
+    assert val.classes == ("Animals", "Cat", "Cup", "Dog")
+    assert val.labels.tolist() == [[1, -1, -1, 1], [1, 1, -1, -1], [-1, -1, 1, -1]]
 
 
 def test_the_output_is_checked_before_the_data(

@@ -146,6 +146,7 @@ def test_other_versions_and_files_are_refused(root: Path, change: dict[str, Any]
     ("bad", "message"),
     [
         (7, "the item is not an object with annotations"),
+        ({"id": "a"}, "the item is not an object with annotations"),
         ({"id": "a", "annotations": {}}, "the item is not an object with annotations"),
         ({"annotations": []}, "the item has neither an image with a path nor an id"),
         (item("a", 3), "item a.jpg: an annotation is not an object with a type"),

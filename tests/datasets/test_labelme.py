@@ -10,6 +10,7 @@ import pytest
 
 from freeloc.datasets import open_dataset
 from freeloc.errors import DatasetError
+from tests.consumers import read_with
 from tests.datasets.tool_files import boxes_of, format_of, labels_of, problems_of, write_image
 
 
@@ -148,6 +149,14 @@ def test_bad_values_are_reported(tmp_path: Path, more: dict[str, Any], message: 
             [shape("dog", *[[1, 2]] * 4, kind="rotation")],
             "shape 1 ('dog') is a rotated rectangle: draw it again",
         ),
+        (
+            [shape("dog", *[[1, 2]] * 4, kind="oriented_rectangle")],
+            "shape 1 ('dog') is a rotated rectangle: draw it again",
+        ),
+        (
+            [shape("dog", [1, 2], kind="quadrilateral")],
+            "the points of shape 1 ('dog') are not those of a quadrilateral",
+        ),
     ],
 )
 def test_bad_positions_are_reported_only_if_boxes_are_read(
@@ -187,18 +196,21 @@ def test_other_json_files_are_not_of_labelme(tmp_path: Path) -> None:
         open_dataset(write_image(tmp_path / "x" / "a.jpg").parent, format="labelme")
 
 
+WRITE = """
+import json, sys
+from labelme._label_file import write_label_file
+
+file, shapes = sys.argv[1:]
+flags = {"cat": True, "gnu": False}
+shapes = json.loads(shapes)
+write_label_file(file, shapes=shapes, image_path="a.jpg", image_height=30, image_width=40, flags=flags)
+print("null")
+"""
+
+
 def test_labelme_writes_what_is_read(tmp_path: Path) -> None:
-    labelme = pytest.importorskip(
-        "labelme._label_file", reason="labelme is not installed: it replaces other packages"
-    )
     write_image(tmp_path / "a.jpg", orientation=6)
-    labelme.write_label_file(
-        str(tmp_path / "a.json"),
-        shapes=[shape("dog", [0.0, 0.0], [20.0, 30.0], description="", mask=None)],
-        image_path="a.jpg",
-        image_height=30,
-        image_width=40,
-        flags={"cat": True, "gnu": False},
-    )
+    shapes = [shape("dog", [0.0, 0.0], [20.0, 30.0], description="", mask=None)]
+    read_with("labelme", WRITE, tmp_path / "a.json", json.dumps(shapes))
     assert labels_of(open_dataset(tmp_path)) == {"a.jpg": {"cat": 1, "dog": 1, "gnu": -1}}
     assert boxes_of(open_dataset(tmp_path, boxes=True, classes=["dog"])) == {"a.jpg": [("dog", 0, 0, 20, 30)]}

@@ -135,3 +135,12 @@ def test_opening_data_needs_no_network_library() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["export.zip", "pets.v1i.multiclass.TAR.GZ"])
+def test_an_archive_is_to_be_extracted(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(
+        FreelocError, match=f"{name} is an archive: extract it, and open the extracted folder"
+    ):
+        open_dataset(tmp_path / name)

@@ -111,6 +111,27 @@ def test_a_bad_file_is_reported_once(folder: Path, content: bytes, message: str)
     assert message in problem.message
 
 
+def test_a_file_without_labels_is_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = write_labels(folder, "validation")
+    open_dataset(folder)
+    assert f"{file} contains no labels" in caplog.messages
+
+
+def test_bad_files_are_reported_together(folder: Path) -> None:
+    """A list whose header is damaged must not be passed over, because its images would be missing."""
+    train = write_labels(folder, "train", f"{IDS[0]},verification,/m/0bt9lr,1")
+    validation = write_labels(folder, "validation", f"{IDS[1]},verification,/m/0bt9lr,1")
+    validation.write_text(validation.read_text()[5:])
+    descriptions = folder / "oidv7-class-descriptions.csv"
+    descriptions.write_bytes(b"\xff\n")
+    assert [(problem.file, problem.line) for problem in problems_of(folder)] == [
+        (descriptions, 1),
+        (validation, 1),
+    ]
+    train.write_bytes(b"")
+    assert len(problems_of(folder, format="open_images")) == 3
+
+
 def test_bad_class_descriptions_are_reported(folder: Path) -> None:
     (folder / "oidv7-class-descriptions.csv").write_text("/m/0bt9lr,Dog,x\n")
     (problem,) = problems_of(folder)

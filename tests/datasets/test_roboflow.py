@@ -50,6 +50,22 @@ def test_all_splits_are_read(export: Path) -> None:
     assert (train.classes, train.labels.tolist()) == (("gnu", "dog"), [[-1, 1], [-1, 1]])
 
 
+def test_a_list_without_images_is_logged(export: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = write_list(export / "valid")
+    assert len(open_dataset(export)) == 3
+    assert caplog.messages == [f"{file} lists no images"]
+
+
+def test_a_list_that_is_cut_off_in_its_header_is_a_problem(export: Path) -> None:
+    file = export / "train" / "_classes.csv"
+    file.write_text("filename")
+    (problem,) = problems_of(export)
+    assert (problem.file, problem.line) == (file, 1)
+    assert problem.message.startswith(
+        "the header needs a column 'filename' and a column with a name for each class"
+    )
+
+
 def test_one_list_is_read(export: Path) -> None:
     assert format_of(export / "train" / "_classes.csv") == "RoboflowFormat"
     for path in (export / "train", export / "train" / "_classes.csv"):

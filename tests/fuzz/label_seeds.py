@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from tests.datasets.keywords.xmp_files import apple_photos, digikam, lightroom
+from tests.datasets.keywords.xmp_files import packet as xmp_packet
 from tests.fuzz.mutations import ODD_TEXTS, change_json, change_lines, odd_value, to_json
 from tests.fuzz.trees import IMAGE_SUFFIXES, Tree, encode_text, picture
 
@@ -315,7 +316,9 @@ def keywords(rng: Random, changes: int) -> Tree:
 
 
 def _with_metadata(rng: Random, jpeg: bytes, packet: bytes, classes: list[str]) -> bytes:
-    """Insert an XMP packet or an IPTC block into a JPEG."""
+    """Insert an XMP packet, an extended one or an IPTC block into a JPEG."""
+    if rng.random() < 0.3:
+        return _with_extended_xmp(rng, jpeg, packet)
     if rng.random() < 0.6:
         body = b"\xff\xe1", b"http://ns.adobe.com/xap/1.0/\0" + packet[:60_000]
     else:
@@ -328,6 +331,18 @@ def _with_metadata(rng: Random, jpeg: bytes, packet: bytes, classes: list[str]) 
         size = (len(charset + block)).to_bytes(4)
         body = b"\xff\xed", b"Photoshop 3.0\x008BIM\4\4\0\0" + size + charset + block
     return jpeg[:2] + body[0] + (len(body[1]) + 2).to_bytes(2) + body[1] + jpeg[2:]
+
+
+def _with_extended_xmp(rng: Random, jpeg: bytes, packet: bytes) -> bytes:
+    guid = "9D85F4ABF04DB9395A04FD897B6A8667"
+    note = f'xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="{guid}"'
+    head = b"http://ns.adobe.com/xmp/extension/\0" + guid.encode() + len(packet).to_bytes(4)
+    size = rng.choice((100, 400, 60_000))
+    starts = [start for start in range(0, len(packet), size) if rng.random() < 0.97]
+    parts = [head + start.to_bytes(4) + packet[start : start + size] for start in starts]
+    bodies = (b"http://ns.adobe.com/xap/1.0/\0" + xmp_packet("", note), *parts)
+    segments = b"".join(b"\xff\xe1" + (len(body) + 2).to_bytes(2) + body for body in bodies)
+    return jpeg[:2] + segments + jpeg[2:]
 
 
 def text_files(rng: Random, changes: int) -> Tree:

@@ -47,6 +47,20 @@ def test_all_kinds_in_a_jpeg_and_a_tiff(tmp_path: Path) -> None:
     assert read(tmp_path, encoded("TIFF", tiffinfo=tags)) == expected
 
 
+def test_an_iptc_block_in_two_segments(tmp_path: Path) -> None:
+    block = IPTC * 9000
+    resource = b"8BIM\x04\x04\0\0" + len(block).to_bytes(4) + block
+    plain, head = encoded("JPEG"), b"Photoshop 3.0\0"
+    parts = (head + resource[:65_000], head + resource[65_000:])
+    segments = b"".join(b"\xff\xed" + (len(part) + 2).to_bytes(2) + part for part in parts)
+    assert read(tmp_path, plain[:2] + segments + plain[2:]).iptc == block
+
+
+def test_an_iptc_block_in_the_image_resources_of_a_tiff(tmp_path: Path) -> None:
+    resource = b"8BIM\x04\x04\0\0" + len(IPTC).to_bytes(4) + IPTC
+    assert read(tmp_path, encoded("TIFF", tiffinfo={34377: resource})).iptc == IPTC
+
+
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_exif_in_other_formats(tmp_path: Path, kind: str) -> None:
     assert read(tmp_path, encoded(kind, exif=exif_with_keywords())) == EmbeddedMetadata(xp_keywords=XP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import freeloc
 from freeloc.cli import program
 from freeloc.datasets import Dataset
 from freeloc.datasets.training_data import DataOptions
-from freeloc.errors import ConfigurationError
+from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.training.options import TrainOptions, merge_settings, open_inputs
 from freeloc.training.recipe import RECIPES, Recipe
 from freeloc.training.settings import TrainingSettings
+from tests.datasets.keywords.xmp_files import digikam
 
 RENAMED = {"no_cache": "cache_features", "no_report": "report", "format_": "format"}
 """Options of the shell that have another name in Python."""
@@ -27,7 +29,8 @@ SETTINGS = {field.name: field for field in fields(TrainingSettings)}
 
 def test_the_options_are_the_fields_of_the_settings() -> None:
     names = set(TrainOptions.__annotations__)
-    assert names == {*SETTINGS, *RECIPE_FIELDS, *DataOptions.__annotations__} - {"name"}
+    of_validation = {"val_format", "val_images"}
+    assert names == {*SETTINGS, *RECIPE_FIELDS, *DataOptions.__annotations__, *of_validation} - {"name"}
 
 
 def test_the_shell_has_the_same_names_and_defaults() -> None:
@@ -74,6 +77,8 @@ def test_settings_by_their_names() -> None:
         ({"seed": -1}, "seed"),
         ({"split": "train"}, "split"),
         ({"val_split": "val"}, "val_split"),
+        ({"val_format": "keywords"}, "val_format"),
+        ({"val_images": "photos"}, "val_images"),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(
@@ -125,6 +130,49 @@ def test_validation_images_have_the_classes_of_the_training_images(
     assert inputs.val is not None
     assert inputs.dataset.classes == inputs.val.classes == ("cat", "dog")
     assert inputs.val.labels.tolist() == [[-1, 1], [1, -1], [-1, -1], [0, 0]]
+
+
+@pytest.fixture
+def photos(tiny_training: Dataset, tmp_path: Path) -> Path:
+    """Four images with keywords in sidecars."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    keywords: tuple[list[str], ...] = (["Animals/Dog"], ["Animals/Cat"], ["Things/Cup"], [])
+    for sample, names in zip(tiny_training, keywords, strict=False):
+        shutil.copy(sample.path, folder)
+        (folder / f"{sample.path.name}.xmp").write_bytes(digikam(*names))
+    return folder
+
+
+def test_tags_of_other_images_mean_the_same(photos: Path, tmp_path: Path) -> None:
+    options: Any = {"format": "keywords", "classes": ["Animals", "Dog"], "ancestors": True}
+
+    def labels(val: Path, **more: Any) -> Any:
+        every: Any = {**options, **more}
+        inputs = open_inputs(photos, val, TrainingSettings(), every, quiet=True)
+        assert inputs.val is not None
+        return inputs.val.labels.tolist()
+
+    assert labels(photos, val_format="keywords") == [[1, 1], [1, -1], [-1, -1], [-1, -1]]
+    # A list of tags has no levels, and one with a column per class has.
+    names = sorted(path.name for path in photos.glob("*.jpg"))
+    tags, columns = tmp_path / "tags.csv", tmp_path / "columns.csv"
+    tags.write_text(f"file_name,tags\n{names[0]},Dog\n{names[1]},Animals\n")
+    columns.write_text(f"file_name,Animals,Dog\n{names[0]},-1,1\n{names[1]},1,0\n{names[2]},0,0\n")
+    assert labels(tags, val_images=photos) == [[-1, 1], [1, -1]]
+    assert labels(columns, val_images=photos) == [[-1, 1], [1, 0], [0, 0]]
+    options = {"images": photos, "val_images": photos, "minus_one": "unknown"}
+    inputs = open_inputs(columns, tags, TrainingSettings(), options, quiet=True)
+    assert inputs.val is not None
+    assert inputs.val.labels.tolist() == [[-1, 1], [1, -1]]
+
+
+@pytest.mark.parametrize("name", ["split", "format", "images"])
+def test_an_error_about_other_images_names_their_option(photos: Path, tmp_path: Path, name: str) -> None:
+    options: Any = {"format": "keywords", "val_format": "keywords", f"val_{name}": str(tmp_path / "gone")}
+    with pytest.raises(FreelocError) as caught:
+        open_inputs(photos, photos, TrainingSettings(), options, quiet=True)
+    assert caught.value.parameter == f"val_{name}"
 
 
 def test_data_without_other_images_are_a_warning_once(

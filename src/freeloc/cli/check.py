@@ -32,7 +32,7 @@ from freeloc.cli.options import (
 )
 from freeloc.cli.suspect_table import suspect_table
 from freeloc.cli.tag_table import tag_table
-from freeloc.cli.training_data import describe
+from freeloc.cli.validation_options import describe
 from freeloc.errors import ConfigurationError
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 

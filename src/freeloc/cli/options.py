@@ -130,8 +130,8 @@ Ancestors = Annotated[
     bool,
     typer.Option(
         "--ancestors",
-        help="In the format keywords, read every level of a keyword as a tag: Animals and Dog for Animals/Dog. "
-        "Default: only the last.",
+        help="Read every level of a keyword, or of a choice in a taxonomy of Label Studio, as a tag: Animals and "
+        "Dog for Animals/Dog. Default: only the last.",
         rich_help_panel=DATA,
     ),
 ]

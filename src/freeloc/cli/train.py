@@ -35,19 +35,27 @@ from freeloc.cli.options import (
     Weights,
     parse_numbers,
     parse_scales,
+    read_classes,
 )
-from freeloc.cli.training_data import describe, open_for_training, open_for_validation, parse_val_split
+from freeloc.cli.validation_options import (
+    VALIDATION,
+    Val,
+    ValFormat,
+    ValImages,
+    ValSplit,
+    describe,
+    parse_val_split,
+)
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
-    from freeloc.datasets.tag_options import TagOptions
+    from freeloc.datasets.training_data import DataOptions
     from freeloc.training.run_folder import RunFolder
 
 __all__ = ["train"]
 
 RECIPE: Final = "Recipe"
 BACKBONE: Final = "Training the backbone"
-VALIDATION: Final = "Validation and report"
 
 
 def train(
@@ -97,24 +105,10 @@ def train(
     fold_case: FoldCase = False,
     min_images: MinImages = 0,
     untagged: Untagged = "absent",
-    val: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA",
-            help="Other tagged images, in any format, on which to measure the mAP after each epoch; the best "
-            "epoch is kept. Default: none.",
-            rich_help_panel=VALIDATION,
-        ),
-    ] = None,
-    val_split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FRACTION|SPLIT",
-            help="Fraction of the images to hold out for validation, such as 0.1; or the split to use, such as "
-            "val: of --val if it is set, otherwise of DATA. Default: none.",
-            rich_help_panel=VALIDATION,
-        ),
-    ] = None,
+    val: Val = None,
+    val_split: ValSplit = None,
+    val_format: ValFormat = "auto",
+    val_images: ValImages = None,
     patience: Annotated[
         int,
         typer.Option(
@@ -291,6 +285,12 @@ def train(
 
     Boxes are never read, unless --supervision is masked or masked_outside.
     """
+    from freeloc.datasets.checks.classes import warn_of_untagged
+    from freeloc.datasets.training_data import (
+        open_for_training,
+        open_for_validation,
+        refuse_validation_options,
+    )
     from freeloc.io.folders import expand_user
     from freeloc.io.progress import print_status
     from freeloc.io.stages import show_stages
@@ -300,7 +300,17 @@ def train(
     from freeloc.training.train import train as run
 
     fraction, val_name = parse_val_split(val_split, val)
-    tags: TagOptions = {
+    if val is None:
+        refuse_validation_options({"val_format": val_format, "val_images": val_images})
+    options: DataOptions = {
+        "split": split,
+        "classes": read_classes(classes),
+        "rescale_boxes": rescale_boxes,
+        "format": format_,
+        "images": images,
+        "skip_bad": skip_bad,
+        "minus_one": minus_one,
+        "ancestors": ancestors,
         "aliases": aliases,
         "fold_case": fold_case,
         "min_images": min_images,
@@ -348,39 +358,21 @@ def train(
         further = {"calibration": calibration_folds, "int8": int8, "report": not no_report}
         stages = ("check", "features", "training", *(name for name, wanted in further.items() if wanted))
         with show_stages(stages, quiet=quiet):
-            dataset = open_for_training(
-                data,
-                split,
-                format_,
-                images,
-                classes,
-                skip_bad=skip_bad,
-                quiet=quiet,
-                supervision=supervision,
-                rescale_boxes=rescale_boxes,
-                minus_one=minus_one,
-                ancestors=ancestors,
-                **tags,
-            )
+            dataset = open_for_training(data, boxes=supervision != "tags", quiet=quiet, **options)
+            warn_of_untagged(dataset)
             if not quiet:
                 print_status(describe(dataset))
             validation = None
-            if val is not None:
+            if val is not None or val_name is not None:
                 validation = open_for_validation(
-                    val, val_name, classes=dataset.classes, skip_bad=skip_bad, quiet=quiet, **tags
-                )
-            elif val_name is not None:
-                validation = open_for_validation(
-                    data,
-                    val_name,
-                    format_,
-                    images,
+                    data if val is None else val,
                     dataset.classes,
-                    skip_bad=skip_bad,
+                    options,
+                    split=val_name,
+                    is_other=val is not None,
+                    format=val_format,
+                    images=val_images,
                     quiet=quiet,
-                    minus_one=minus_one,
-                    ancestors=ancestors,
-                    **tags,
                 )
             run(dataset, out, settings, val=validation, resume=resume, quiet=quiet)
 

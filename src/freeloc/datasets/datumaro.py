@@ -17,16 +17,14 @@ from freeloc.datasets.class_names import clean_name
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.file_outline import outline_json, read_beginning
 from freeloc.datasets.formats import DatasetFormat
-from freeloc.datasets.images_folder import find_image
+from freeloc.datasets.images_folder import find_image_or_id
 from freeloc.datasets.json_records import read_records
 from freeloc.datasets.json_values import is_null, parse_id, parse_numbers, parse_side
 from freeloc.datasets.options import OpenOptions
-from freeloc.datasets.tags.class_folders import is_image_name
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.errors import DatasetError, MalformedFileError
 from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
-from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import is_file
 from freeloc.io.text import read_text
 
@@ -147,7 +145,7 @@ def _read_file(file: Path, *, boxes: bool) -> _File:
 
 
 def _read_item(record: object, line: int, *, boxes: bool) -> _Item:
-    annotations = record.get("annotations", []) if isinstance(record, dict) else None
+    annotations = record.get("annotations") if isinstance(record, dict) else None
     if not isinstance(record, dict) or not isinstance(annotations, list):
         return _Item(
             line, "", problems=[RowProblem("malformed_row", "the item is not an object with annotations")]
@@ -254,7 +252,4 @@ def _find_image(name: str, file: Path, options: OpenOptions) -> Path:
     root = file.parent.parent if file.parent.name == _FOLDER else file.parent
     usual = (root / "images" / file.stem, root / "images", root / file.stem, root)
     folders = usual if options.images is None else (options.images, options.images / file.stem)
-    if is_image_name(name):
-        return find_image(folders, name)
-    candidates = (find_image(folders, name + suffix) for suffix in SUFFIXES)  # an id has no suffix
-    return next(filter(is_file, candidates), folders[0] / f"{name}{SUFFIXES[0]}")
+    return find_image_or_id(folders, name)

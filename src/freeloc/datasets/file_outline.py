@@ -19,10 +19,10 @@ _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[\[\]{}]', re.DOTALL)
 
 
 def read_beginning(file: Path) -> str:
-    """Return the first 65,536 bytes of a file as text, without a byte order mark; empty if it cannot be read."""
+    """Return the first 65,536 bytes of a file as text, without byte order marks; empty if it cannot be read."""
     try:
         with open_regular(file) as content:
-            return content.read(_FIRST_BYTES).decode(errors="replace").removeprefix("\ufeff")
+            return content.read(_FIRST_BYTES).decode(errors="replace").lstrip("\ufeff")
     except OSError:
         return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from freeloc._registry import Registry
 from freeloc.datasets.dataset import Dataset
@@ -12,6 +12,9 @@ from freeloc.datasets.options import OpenOptions
 from freeloc.errors import ConfigurationError, DatasetError, DatasetOptionError
 
 __all__ = ["FORMATS", "DatasetFormat", "ancestors_error", "detect_format", "minus_one_error"]
+
+
+_ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 class DatasetFormat(ABC):
@@ -88,7 +91,8 @@ def minus_one_error(path: Path) -> ConfigurationError:
 def ancestors_error(path: Path) -> ConfigurationError:
     """Return the error for the option ``ancestors`` with a dataset whose tags have no levels."""
     return ConfigurationError(
-        f"ancestors applies only to the format 'keywords', not to {path}: omit it", parameter="ancestors"
+        f"ancestors applies only to keywords and exports of Label Studio, not to {path}: omit it",
+        parameter="ancestors",
     )
 
 
@@ -101,6 +105,8 @@ def detect_format(path: Path) -> DatasetFormat:
     formats = {name: FORMATS.get(name)() for name in FORMATS.names()}
     names = [name for name, each in formats.items() if each.detect(path)]
     names = names or [name for name, each in formats.items() if each.guess(path)]
+    if not names and path.suffix.lower() in _ARCHIVES:
+        raise DatasetError(f"{path} is an archive: extract it, and open the extracted folder", path=path)
     if not names:
         layouts = "; ".join(dict.fromkeys(entry.layout for entry in formats.values()))
         raise DatasetError(f"{path} is not a dataset in a known format; expected {layouts}", path=path)

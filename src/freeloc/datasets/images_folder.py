@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Final
 
+from freeloc.datasets.tags.class_folders import is_image_name
+from freeloc.images.find import SUFFIXES
 from freeloc.io.paths import existing_name, is_file
 
-__all__ = ["find_by_ending", "find_image", "find_images_folder"]
+__all__ = ["find_by_ending", "find_image", "find_image_or_id", "find_images_folder"]
+
+_MAX_PARTS: Final = 50
+"""Maximum number of folders and names in an ending of a path that is tried."""
 
 
 def find_images_folder(usual: Iterable[Path], names: Sequence[str]) -> Path:
@@ -45,7 +52,7 @@ def find_by_ending(folder: Path, name: str) -> Path | None:
         PosixPath('holiday/a.jpg')
     """
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..")]
-    endings = ["/".join(parts[start:]) for start in range(len(parts))]
+    endings = ["/".join(parts[start:]) for start in range(max(0, len(parts) - _MAX_PARTS), len(parts))]
     paths = (folder / existing_name(folder, ending) for ending in endings)
     return next(filter(is_file, paths), None)
 
@@ -60,10 +67,32 @@ def find_image(folders: Sequence[Path], name: str) -> Path:
         name: the listed path, relative to a folder.
 
     Returns:
-        The file; if there is none, the path at which it is missing in the first folder.
+        The file; if there is none, the path at which it is missing in the first folder that exists.
     """
     whole = (folder / existing_name(folder, name) for folder in folders)
     endings = (find_by_ending(folder, name) for folder in folders)
-    return next(
-        (path for path in whole if is_file(path)), next(filter(None, endings), folders[0] / name.lstrip("/"))
-    )
+    found = next((path for path in whole if is_file(path)), next(filter(None, endings), None))
+    return found or _first_folder(folders) / name.lstrip("/")
+
+
+def find_image_or_id(folders: Sequence[Path], name: str) -> Path:
+    """Return the file that a listed path or an id means; an id is the name of the file without its suffix.
+
+    Args:
+        folders: the folders, the most usual first.
+        name: the path or the id, which may contain folders.
+
+    Returns:
+        The file; if there is none, the path at which it is missing in the first folder that exists.
+    """
+    path = find_image(folders, name)
+    if is_file(path) or is_image_name(path.name):
+        return path
+    suffixes = (form for suffix in SUFFIXES for form in (suffix, suffix.upper()))
+    candidates = (find_image(folders, name + suffix) for suffix in suffixes)
+    return next(filter(is_file, candidates), Path(f"{path}{SUFFIXES[0]}"))
+
+
+def _first_folder(folders: Sequence[Path]) -> Path:
+    # Path.is_dir raises for names that are too long.
+    return next((folder for folder in folders if os.path.isdir(folder)), folders[0])  # noqa: PTH112

@@ -41,8 +41,11 @@ _FILES_TO_TRY: Final = 20
 _NO_CLASSES: Final = frozenset(("__ignore__", "_background_"))
 """Names that labelme reserves."""
 
-_POINTS: Final = {"rectangle": (2, 4), "mask": (2,), "circle": (2,)}
+_POINTS: Final = {"rectangle": (2, 4), "mask": (2,), "circle": (2,), "quadrilateral": (4,)}
 """Number of points of the shapes that have a fixed one."""
+
+_TURNED: Final = ("rotation", "oriented_rectangle")
+"""Rotated rectangles of X-AnyLabeling and of labelme."""
 
 
 class LabelmeFormat(DatasetFormat):
@@ -212,7 +215,7 @@ def _read_shapes(shapes: Sequence[Any], boxes: bool, problems: list[RowProblem])
 def _corners_of(shape: Mapping[str, Any], what: str) -> Corners | RowProblem | None:
     """Return the box around a shape, None if shapes of its kind have none, or a problem."""
     kind = shape.get("shape_type") or "polygon"
-    if kind == "rotation":
+    if kind in _TURNED:
         return RowProblem("bad_value", f"{what} is a rotated rectangle: draw it again as a rectangle")
     if kind not in (*_POINTS, "polygon"):
         return None

@@ -10,6 +10,7 @@ import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from pathlib import Path
@@ -54,7 +55,7 @@ class OpenImagesFormat(DatasetFormat):
 
     def detect(self, path: Path) -> bool:
         """Return whether a path is a file of image-level labels, or a folder with such files."""
-        return bool(_find_files(path))
+        return any(map(_is_list, _find_files(path)))
 
     def open(self, path: Path, options: OpenOptions) -> Dataset:
         """Read the file, or those of all splits."""
@@ -67,17 +68,17 @@ class OpenImagesFormat(DatasetFormat):
         folder = options.images or root
         existing = _ImageIds(folder)
         images: list[AnnotatedImage] = []
-        try:
+        names: dict[str, str] = {}
+        with _reporting(builder):
             names = _read_class_names(files[0].parent)
-            for file in files:
+        for file in files:
+            with _reporting(builder):
                 images += _read_labels(file, existing, names)
-        except MalformedFileError as error:
-            builder.fail("malformed_file", error.file, error.line, error.reason)
-        if not images:
+        if not images and not builder.has_problems:
             message = f"none of the listed images is in {folder}: set images to the folder of the images"
             builder.fail("missing_image", path, None, message)
         known = names_in(images)
-        if not names:
+        if not names and not builder.has_problems:
             _log.warning("%s: put class-descriptions.csv there to read the names of classes", files[0].parent)
         elif missing := [name for name in known if name not in set(names.values())]:
             _log.warning(
@@ -87,14 +88,27 @@ class OpenImagesFormat(DatasetFormat):
         return build_dataset(path.stem if path.is_file() else path.resolve().name, images, known, builder)
 
 
+@contextmanager
+def _reporting(builder: DatasetBuilder) -> Iterator[None]:
+    """Record a file that cannot be read as a problem, to report it with those of other files."""
+    try:
+        yield
+    except MalformedFileError as error:
+        builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
+
+
 def _find_files(path: Path) -> list[Path]:
+    """Return the file, or those in a folder with the usual name, even if their beginning is damaged."""
     files: Iterable[Path] = [path]
     if path.is_dir():
         files = (
             file for folder in (path, path / "annotations") for file in folder.glob("*human-imagelabels*.csv")
         )
-    found = (file for file in files if is_file(file) and file.suffix.lower() == ".csv")
-    return sorted(file for file in found if _has_labels(read_header(file)))
+    return sorted(file for file in files if is_file(file) and file.suffix.lower() == ".csv")
+
+
+def _is_list(file: Path) -> bool:
+    return _has_labels(read_header(file))
 
 
 def _has_labels(header: Sequence[str]) -> bool:
@@ -136,7 +150,7 @@ def _read_labels(file: Path, existing: _ImageIds, names: Mapping[str, str]) -> l
     split = match[1] if match else None
     images: dict[str, _Labels] = {}
     bad: list[AnnotatedImage] = []
-    others = 0
+    line = others = 0
     for line, (image_id, label, confidence) in _read_columns(file, bad):
         image = images.get(image_id)
         if image is None:
@@ -154,6 +168,8 @@ def _read_labels(file: Path, existing: _ImageIds, names: Mapping[str, str]) -> l
         else:
             message = f"{_LABEL} and {_CONFIDENCE} are {label!r} and {confidence!r}, not a class and 0 or 1"
             image.problems.append(RowProblem("bad_value", message, line))
+    if not (line or bad):
+        _log.warning("%s contains no labels", file)
     if others:
         _log.warning("%s: left out %s of a machine, which nobody verified", file, pluralize(others, "label"))
     return [*bad, *(_image_of(image, file, split) for image in images.values())]
@@ -182,7 +198,8 @@ def _read_columns(file: Path, bad: list[AnnotatedImage]) -> Iterator[tuple[int, 
         MalformedFileError: the file is not a CSV file in UTF-8 with these columns.
     """
     rows = _read_csv(file)
-    line, header = next(rows, (1, []))
+    line, names = next(rows, (1, []))
+    header = list(map(clean_name, names))
     if not _has_labels(header):
         reason = f"the header has no columns {_ID}, {_LABEL} and {_CONFIDENCE}: download the file again"
         raise MalformedFileError(file, line, reason)

@@ -34,8 +34,8 @@ class DatasetChecks:
             class files; or "unknown", with 0 for absent. An empty cell means unknown. If None, the first
             reading is taken for a list that contains −1, unless a column contains −1, 0 and empty cells,
             which is a problem.
-        ancestors: whether the levels above a keyword are tags as well, in the format "keywords": "Animals" for the
-            keyword ``Animals/Dog``. If False, only the last level is a tag.
+        ancestors: whether the levels above a keyword, or above a choice in a taxonomy of Label Studio, are tags as
+            well: "Animals" for the keyword ``Animals/Dog``. If False, only the last level is a tag.
         unannotated: whether to accept images without annotations, such as the test set of Pascal VOC, in order to
             predict them. If fewer than half of the images in a list of a VOC devkit have an annotation, none is
             read: all labels are 0, and boxes are unknown. If False, each missing annotation is a problem.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from freeloc._log import get_logger
 from freeloc.datasets.annotated_images import AnnotatedImage, build_dataset
 from freeloc.datasets.builder import DatasetBuilder
 from freeloc.datasets.dataset import Dataset
@@ -19,6 +20,8 @@ from freeloc.datasets.tags.rows import RowProblem
 from freeloc.errors import DatasetError, MalformedFileError
 
 __all__ = ["RoboflowFormat"]
+
+_log = get_logger(__name__)
 
 _NAME: Final = "_classes.csv"
 _FILE: Final = "filename"
@@ -51,6 +54,8 @@ class RoboflowFormat(DatasetFormat):
             except MalformedFileError as error:
                 builder.add_fatal_problem("malformed_file", error.file, error.line, error.reason)
                 continue
+            if not rows:
+                _log.warning("%s lists no images", file)
             split = file.parent.name if file.parent != path and file != path else None
             images += (_image_of(cells, file, line, split, options) for line, cells in rows)
         known = tuple(dict.fromkeys(name for names in columns.values() for name in names))
@@ -72,7 +77,7 @@ def _read_list(file: Path) -> tuple[Sequence[str], list[tuple[int, Cells | str]]
     """
     line, header, rows = read_rows(file)
     classes = [name for name in header if name != _FILE]
-    if _FILE not in header or not all(classes):
+    if _FILE not in header or not classes or not all(classes):
         reason = (
             f"the header needs a column {_FILE!r} and a column with a name for each class: export it again"
         )

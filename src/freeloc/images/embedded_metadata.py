@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, TiffTags
+from PIL import Image, ImageFile, JpegImagePlugin, TiffImagePlugin, TiffTags
 
+from freeloc.images import jpeg2000_boxes as jpeg2000
+from freeloc.images import png_metadata as png
 from freeloc.images.decode_errors import DECODER_ERRORS, decoding_failed
-from freeloc.images.exif_orientation import png_without_pixels
+from freeloc.images.gif_xmp import find_gif_xmp
 from freeloc.images.identify import identify, open_file
+from freeloc.images.jpeg_segments import extended_xmp, photoshop_block
+from freeloc.images.photoshop_resources import find_resource
 from freeloc.io.library_warnings import silence_warnings
 
 __all__ = ["EmbeddedMetadata", "read_embedded_metadata"]
 
 _IPTC_RESOURCE = 0x0404
-"""Photoshop's image resource that contains the IPTC block of a JPEG."""
+"""Photoshop's image resource that contains the IPTC block, in all formats but JPEG 2000."""
 
-_TIFF_IPTC, _XP_KEYWORDS = 33723, 0x9C9E
+_TIFF_IPTC, _TIFF_PHOTOSHOP, _XP_KEYWORDS = 33723, 34377, 0x9C9E
 _IPTC_MARKER = b"\x1c"
 
 
@@ -32,11 +37,14 @@ class EmbeddedMetadata:
         xmp: the XMP packet, an XML document.
         iptc: the IPTC block, in IPTC's Information Interchange Model (IIM).
         xp_keywords: the EXIF tag XPKeywords, in which Windows stores keywords as UTF-16.
+        extended_xmp: the packets to which the XMP packet of a JPEG may refer, by their GUIDs; None for a packet of
+            which a part is missing.
     """
 
     xmp: bytes | None = None
     iptc: bytes | None = None
     xp_keywords: bytes | None = None
+    extended_xmp: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 def read_embedded_metadata(path: Path) -> EmbeddedMetadata:
@@ -51,37 +59,44 @@ def read_embedded_metadata(path: Path) -> EmbeddedMetadata:
     with open_file(path) as file:
         image = identify(file, path)
         try:
-            return _read(image)
+            return _read(image, file)
         except DECODER_ERRORS as error:
             raise decoding_failed(path, error) from error
 
 
 @silence_warnings()
-def _read(image: ImageFile.ImageFile) -> EmbeddedMetadata:
-    if isinstance(image, PngImagePlugin.PngImageFile) and image.fp is not None:
-        # The packet may follow the pixels, with which Pillow would read it.
-        with suppress(*DECODER_ERRORS):
-            image = PngImagePlugin.PngImageFile(BytesIO(png_without_pixels(image.fp)))
-    elif image.format == "JXL":
-        image.load()  # its metadata may be compressed
+def _read(image: ImageFile.ImageFile, file: IO[bytes]) -> EmbeddedMetadata:
+    match image.format:
+        case "PNG":
+            texts = png.png_metadata(file)
+            resources = texts.get(png.IPTC, b"")
+            iptc = find_resource(resources, _IPTC_RESOURCE)
+            return EmbeddedMetadata(texts.get(png.XMP), iptc, _xp_keywords_in(texts.get(png.EXIF)))
+        case "JPEG2000":
+            boxes = jpeg2000.metadata_boxes(file)
+            return EmbeddedMetadata(
+                boxes.get(jpeg2000.XMP), boxes.get(jpeg2000.IPTC), _xp_keywords_in(boxes.get(jpeg2000.EXIF))
+            )
+        case "GIF":
+            return EmbeddedMetadata(find_gif_xmp(file))
+        case "JXL":
+            image.load()  # its metadata may be compressed
     xmp = image.info.get("xmp")
+    segments = image.applist if isinstance(image, JpegImagePlugin.JpegImageFile) else ()
     return EmbeddedMetadata(
-        xmp=xmp if isinstance(xmp, bytes) else None, iptc=_iptc(image), xp_keywords=_xp_keywords(image)
+        xmp=xmp if isinstance(xmp, bytes) else None,
+        iptc=_tiff_iptc(image) or find_resource(photoshop_block(segments), _IPTC_RESOURCE),
+        xp_keywords=_xp_keywords(image),
+        extended_xmp=extended_xmp(segments),
     )
 
 
-def _iptc(image: ImageFile.ImageFile) -> bytes | None:
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return _tiff_iptc(image)
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        block = image.info.get("photoshop", {}).get(_IPTC_RESOURCE)
-        return block if isinstance(block, bytes) else None
-    return None
-
-
-def _tiff_iptc(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
-    if _TIFF_IPTC not in image.tag_v2.tagtype:
+def _tiff_iptc(image: ImageFile.ImageFile) -> bytes | None:
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
+    if _TIFF_IPTC not in image.tag_v2.tagtype:
+        resources = image.tag_v2.get(_TIFF_PHOTOSHOP)
+        return find_resource(resources, _IPTC_RESOURCE) if isinstance(resources, bytes) else None
     # Many programs declare the bytes as 32-bit integers, of which Pillow would return one.
     image.tag_v2.tagtype[_TIFF_IPTC] = TiffTags.UNDEFINED
     block = image.tag_v2.get(_TIFF_IPTC)
@@ -94,14 +109,22 @@ def _tiff_iptc(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
 
 
 def _xp_keywords(image: ImageFile.ImageFile) -> bytes | None:
-    value: object = None
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        value = image.tag_v2.get(_XP_KEYWORDS)
-    elif isinstance(data := image.info.get("exif"), bytes):
-        exif = Image.Exif()
-        with suppress(*DECODER_ERRORS):
-            exif.load(data)
-            value = exif.get(_XP_KEYWORDS)
+        return _as_bytes(image.tag_v2.get(_XP_KEYWORDS))
+    return _xp_keywords_in(image.info.get("exif"))
+
+
+def _xp_keywords_in(exif: object) -> bytes | None:
+    if not isinstance(exif, bytes):
+        return None
+    data = Image.Exif()
+    with suppress(*DECODER_ERRORS):
+        data.load(exif)
+        return _as_bytes(data.get(_XP_KEYWORDS))
+    return None
+
+
+def _as_bytes(value: object) -> bytes | None:
     if isinstance(value, tuple):
         with suppress(TypeError, ValueError):
             value = bytes(value)

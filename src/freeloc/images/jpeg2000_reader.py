@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import IO, Any
 
 from PIL import Jpeg2KImagePlugin
 
 from freeloc.images.decode_errors import UnsupportedVariantError
+from freeloc.images.jpeg2000_boxes import read_boxes
 
 __all__ = ["Jpeg2000Reader"]
 
@@ -55,24 +55,13 @@ class Jpeg2000Reader(Jpeg2KImagePlugin.Jpeg2KImageFile):
 
 def _bit_depths(file: IO[bytes]) -> set[int]:
     """Return the bit depths of the channels."""
-    file.seek(0, os.SEEK_END)
-    end = file.tell()
     file.seek(0)
     start = file.read(4)
-    position = 0
-    while start != _START and position + 8 <= end:
-        # A box: its length, its type, a longer length if the first is 1, and its content.
-        file.seek(position)
-        length, kind = int.from_bytes(file.read(4)), file.read(4)
-        head = 8
-        if length == 1:
-            length, head = int.from_bytes(file.read(8)), 16
-        if kind == b"jp2c":
+    if start != _START:
+        place = next((box.start for box in read_boxes(file) if box.kind == b"jp2c"), None)
+        if place is not None:
+            file.seek(place)
             start = file.read(4)
-            break
-        if length < head:
-            break
-        position += length
     if start != _START:
         raise SyntaxError("the compressed image is missing")
     description = file.read(_CHANNEL_COUNT)

@@ -22,7 +22,7 @@ from PIL import Image, PngImagePlugin
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["PngReader"]
+__all__ = ["Chunk", "PngReader", "read_chunks"]
 
 _SIGNATURE_LENGTH = 8
 
@@ -36,7 +36,7 @@ _ORIENTATION_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1", b"X
 _READ_AT_ONCE = 2**20
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
     """A chunk of a PNG file: its type, the position of its length field, and the length of its data."""
 
     kind: bytes
@@ -45,10 +45,12 @@ class _Chunk(NamedTuple):
 
     @property
     def end(self) -> int:
+        """The position after the checksum."""
         return self.start + 12 + self.length
 
     @property
     def is_critical(self) -> bool:
+        """Whether the pixels cannot be read without the chunk."""
         return not self.kind[0] & 0x20
 
 
@@ -63,7 +65,7 @@ class PngReader(PngImagePlugin.PngImageFile):
         if self.fp is None:
             raise ValueError("the file is closed")
         self.fp = _essential_part(self.fp)
-        first = next(_chunks(self.fp), None)
+        first = next(read_chunks(self.fp), None)
         if first is not None and first.kind != b"IHDR":
             # Pillow would go on to the next IHDR, so the orientation depended on how much of the file is read.
             raise SyntaxError("the first chunk of the PNG file is not IHDR")
@@ -76,7 +78,7 @@ class PngReader(PngImagePlugin.PngImageFile):
         if self.fp is None:
             raise ValueError("the file is closed")
         position = self.fp.tell()
-        for chunk in _chunks(self.fp):
+        for chunk in read_chunks(self.fp):
             if chunk.kind in (b"IDAT", b"IEND") and not _is_intact(self.fp, chunk):
                 raise SyntaxError(f"wrong checksum in {chunk.kind.decode()}")
         self.fp.seek(position)
@@ -122,14 +124,14 @@ class _LowBytes(PngReader):
         PngImagePlugin.PngImageFile.load_end(self)
 
 
-def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
+def read_chunks(file: IO[bytes]) -> Iterator[Chunk]:
     """Yield the complete chunks of a file; the file's position may be changed between two of them."""
     end = file.seek(0, os.SEEK_END)
     position = _SIGNATURE_LENGTH
     while position + 12 <= end:
         file.seek(position)
         length, kind = struct.unpack(">I4s", file.read(8))
-        chunk = _Chunk(kind, position, length)
+        chunk = Chunk(kind, position, length)
         if chunk.end > end:
             return
         yield chunk
@@ -144,7 +146,7 @@ def _essential_part(file: IO[bytes]) -> IO[bytes]:
     parts = [(0, min(_SIGNATURE_LENGTH, end))]
     position = _SIGNATURE_LENGTH
     left_out, orientations = False, 0
-    for chunk in _chunks(file):
+    for chunk in read_chunks(file):
         position = chunk.end
         needed = chunk.is_critical or chunk.kind == b"tRNS"
         if not needed and orientations < _MAX_ORIENTATION_CHUNKS and _has_orientation(file, chunk):
@@ -160,7 +162,7 @@ def _essential_part(file: IO[bytes]) -> IO[bytes]:
     return io.BufferedReader(_Parts(file, parts)) if left_out else file
 
 
-def _has_orientation(file: IO[bytes], chunk: _Chunk) -> bool:
+def _has_orientation(file: IO[bytes], chunk: Chunk) -> bool:
     """Return whether a chunk is intact and may contain the orientation."""
     if chunk.kind not in (b"eXIf", b"tEXt", b"zTXt", b"iTXt") or chunk.length > _MAX_METADATA:
         return False
@@ -187,7 +189,7 @@ def _expands_within_limit(data: bytes) -> bool:
     return not decompressor.unconsumed_tail
 
 
-def _is_intact(file: IO[bytes], chunk: _Chunk) -> bool:
+def _is_intact(file: IO[bytes], chunk: Chunk) -> bool:
     """Return whether a chunk's checksum is right."""
     file.seek(chunk.start + 4)
     left, checksum = 4 + chunk.length, 0

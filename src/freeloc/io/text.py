@@ -96,7 +96,7 @@ def _naming(file: Path, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
 
 
 def read_text(file: Path) -> str:
-    """Return the text of a UTF-8 file without its byte order mark, leaving line endings unchanged.
+    """Return the text of a UTF-8 file without byte order marks at its start, leaving line endings unchanged.
 
     Raises:
         DatasetError: the file cannot be read.
@@ -104,7 +104,7 @@ def read_text(file: Path) -> str:
     """
     data = read_bytes(file)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode().lstrip("\ufeff")  # several, if programs added one each
     except UnicodeDecodeError as error:
         line = 1 + data.count(b"\n", 0, error.start)
         raise MalformedFileError(file, line, "the text is not UTF-8: save the file as UTF-8") from error

@@ -6,6 +6,7 @@ The names and defaults are those of the fields of `TrainingSettings`, `Recipe` a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,10 +17,12 @@ from freeloc._validation import check_keywords, check_value
 from freeloc.datasets.checks.classes import warn_of_untagged
 from freeloc.datasets.data_source import DataSource
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.open_dataset import open_dataset
-from freeloc.datasets.options import DatasetChecks
-from freeloc.datasets.tag_options import options_for_same_classes
-from freeloc.datasets.training_data import DataOptions, open_for_training
+from freeloc.datasets.training_data import (
+    DataOptions,
+    open_for_training,
+    open_for_validation,
+    refuse_validation_options,
+)
 from freeloc.errors import ConfigurationError
 from freeloc.training.recipe import Gradient, Recipe, Schedule
 from freeloc.training.settings import TrainingSettings
@@ -32,8 +35,12 @@ class TrainOptions(DataOptions, total=False):
 
     They are the options of a dataset (`DataOptions`), the fields of `TrainingSettings`, and the fields of
     `Recipe`. ``recipe`` is a recipe or its name. ``val_split`` is also the name of the split of the validation
-    images.
+    images. ``val_format`` and ``val_images`` are the format and the folder of the images of ``val``, if it is a
+    path.
     """
+
+    val_format: str
+    val_images: str | os.PathLike[str] | None
 
     recipe: str | Recipe
     backbone: str
@@ -80,6 +87,7 @@ class TrainOptions(DataOptions, total=False):
 
 
 _DATA = frozenset(DataOptions.__annotations__)
+_VALIDATION = ("val_format", "val_images")
 _RECIPE = frozenset(field.name for field in fields(Recipe)) - {"name"}
 
 
@@ -103,7 +111,11 @@ def merge_settings(settings: TrainingSettings | None, options: TrainOptions) -> 
     """
     check_keywords("train", options, TrainOptions.__annotations__)
     settings = settings or TrainingSettings()
-    given = {name: value for name, value in options.items() if name not in _DATA and value is not None}
+    given = {
+        name: value
+        for name, value in options.items()
+        if name not in {*_DATA, *_VALIDATION} and value is not None
+    }
     recipe: Any = given.pop("recipe", settings.recipe)
     changes = {name: given.pop(name) for name in list(given) if name in _RECIPE}
     if isinstance(recipe, str):
@@ -141,6 +153,8 @@ def open_inputs(
     chosen: Any = {name: value for name, value in options.items() if name in _DATA}
     split = options.get("val_split")
     split = split if isinstance(split, str) else None
+    if val is None or isinstance(val, Dataset):
+        refuse_validation_options({name: options.get(name) for name in _VALIDATION})
     if isinstance(data, Dataset):
         _refuse(chosen)
         dataset = data
@@ -152,18 +166,15 @@ def open_inputs(
     if place is None or isinstance(place, Dataset):
         _refuse({} if split is None else {"val_split": split})
         return Inputs(dataset, place, settings)
-    # Another split of the same dataset has the same format, and its images are in the same folder.
-    same = {key: chosen[key] for key in ("format", "images") if val is None and key in chosen}
-    validation = open_dataset(
+    validation = open_for_validation(
         place,
+        dataset.classes,
+        chosen,
         split=split,
-        classes=dataset.classes,
-        skip_bad=chosen.get("skip_bad", False),
-        checks=DatasetChecks(
-            quiet=quiet, minus_one=chosen.get("minus_one"), ancestors=chosen.get("ancestors", False)
-        ),
-        **same,
-        **options_for_same_classes(chosen),
+        is_other=val is not None,
+        format=options.get("val_format", "auto"),
+        images=options.get("val_images"),
+        quiet=quiet,
     )
     return Inputs(dataset, validation, settings)
 

@@ -95,7 +95,8 @@ def train(
         quiet: whether to hide progress.
         options: settings by their own names, which replace those in ``settings``: the fields of `TrainingSettings`
             and of `Recipe`, such as ``epochs=20``, and the name of a ``recipe``. If ``data`` is a path, also the
-            options of a dataset, such as ``split="train"``, and the name of another split as ``val_split``.
+            options of a dataset, such as ``split="train"``, and the name of another split as ``val_split``. If
+            ``val`` is a path, also its ``val_split``, ``val_format`` and ``val_images``.
 
     Returns:
         The trained model.

@@ -413,7 +413,7 @@ def test_file_names_may_be_windows_paths(coco: Coco) -> None:
     [
         ('{\n"images": [}', 2, "malformed JSON: Expecting value"),
         ('{"images": [],\n"annotations": [\n{"id": 1}', 3, "malformed JSON: ',' or ']' is missing"),
-        ("[]", 1, "malformed JSON: the file must contain one JSON object"),
+        ("[]", 1, "the file contains a JSON list, and not the object of a COCO file"),
         ("", 1, "malformed JSON: the file must contain one JSON object"),
         ('{"images": {}}', 1, "malformed JSON: 'images' must be a list"),
         ('{"images": []}\n{}', 2, "malformed JSON: text follows the end of the object"),

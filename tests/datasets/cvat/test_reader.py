@@ -232,6 +232,39 @@ def test_entities_are_refused(task: Task) -> None:
     assert problem.message == "the XML defines entities, which are not supported"
 
 
+def test_frames_of_a_video_are_found_by_their_names_without_suffix(tmp_path: Path) -> None:
+    """CVAT writes frame_000000 into the file, and saves the frame as frame_000000.PNG."""
+    for number in range(2):
+        write_image(tmp_path / "images" / f"frame_00000{number}.PNG")
+    frames = "".join(
+        f'<image id="{number}" name="frame_00000{number}" width="40" height="30">{tag("dog") if number else ""}</image>'
+        for number in range(3)
+    )
+    file = tmp_path / "annotations.xml"
+    file.write_text(f"<annotations><version>1.1</version>{frames}</annotations>")
+    (problem,) = problems_of(tmp_path)
+    assert problem.message == f"image {tmp_path / 'images' / 'frame_000002.jpg'} is missing"
+    data = open_dataset(tmp_path, skip_bad=True)
+    assert labels_of(data) == {"frame_000000.PNG": {"dog": -1}, "frame_000001.PNG": {"dog": 1}}
+
+
+@pytest.mark.parametrize("content", ["", "<?xml version", "\0" * 50])
+def test_an_export_whose_beginning_is_damaged_is_named(tmp_path: Path, content: str) -> None:
+    write_image(tmp_path / "images" / "a.jpg")
+    (tmp_path / "annotations.xml").write_text(content)
+    (problem,) = problems_of(tmp_path)
+    assert (problem.kind, problem.file) == ("malformed_file", tmp_path / "annotations.xml")
+
+
+def test_a_name_that_differs_only_in_case_is_named(task: Task) -> None:
+    task.image("a.JPG", tag("dog")).unlink()
+    (task.root / "images").rmdir()
+    write_image(task.root / "A.jpg")
+    task.write()
+    (problem,) = problems_of(task.file)
+    assert problem.message.endswith("a.JPG is missing, but A.jpg exists: correct the name")
+
+
 def test_another_xml_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.xml"
     file.write_text("<annotation></annotation>")

@@ -67,6 +67,7 @@ LEVELS = (
 )
 IPTC = ("-IPTC:Keywords=Hündin", "-IPTC:Keywords=sea", "-IPTC:City=X")
 WINDOWS = ("-EXIF:XPKeywords=Hündin;sea; ",)
+MANY = tuple(f"-XMP-dc:Subject=a keyword with the number {number}" for number in range(1500))
 PROPERTIES = {
     "digiKam:TagsList": "Tiere/Hündin",
     "microsoft:LastKeywordXMP": "Tiere/Hündin",
@@ -81,7 +82,7 @@ ACDSEE = f'<Categories><Category Assigned="0">Tiere{DOG}</Category></Categories>
 WRITTEN: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
     **{
         f"levels in {name}": (name, LEVELS, {"Tiere/Hündin", "sea"})
-        for name in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIC", "JXL")
+        for name in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIC", "JXL", "GIF", "JPEG2000")
     },
     **{
         f"iptc in {name}, {charset or 'latin'}": (
@@ -89,13 +90,18 @@ WRITTEN: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
             (f"-codedcharacterset={charset}", *IPTC),
             {"Hündin", "sea"},
         )
-        for name in ("JPEG", "TIFF")
+        for name in ("JPEG", "TIFF", "PNG", "JPEG2000")
         for charset in ("utf8", "")
     },
     **{
         f"windows in {name}": (name, WINDOWS, {"Hündin", "sea"})
-        for name in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIC")
+        for name in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIC", "JXL", "JPEG2000")
     },
+    "extended": (
+        "JPEG",
+        ("-XMP-dc:Subject=sea", f"-XMP-dc:Description={'long ' * 20_000}", *MANY),
+        {f"a keyword with the number {number}" for number in range(1500)} | {"sea"},
+    ),
     "iptc and exif": (
         "JPEG",
         ("-XMP-xmp:Rating=3", "-IPTC:Keywords=iptc", "-EXIF:XPKeywords=exif"),
@@ -237,9 +243,49 @@ def test_damaged_metadata_in_an_image_is_a_problem_of_the_image(tmp_path: Path, 
         "the IPTC block of this image: truncated after 6 bytes: let the program"
     )
     exif = Image.Exif()
+    exif[0x9C9E] = "dog;sea".encode("utf-16-le") + b"\0"
+    IMAGE.save(image, exif=exif)
+    assert leaves(image) == {"dog", "sea"}
     exif[0x9C9E] = b"\0\xd8a\0"
     IMAGE.save(image, exif=exif)
     assert problem_of(image).message.startswith("the EXIF tag XPKeywords of this image is not UTF-16 (")
+
+
+def in_segments(packet: bytes, extended: bytes, guid: str = "AB" * 16) -> list[bytes]:
+    """A JPEG file in parts, of which the third and the fourth contain an extended packet."""
+    plain = encoded("JPEG")
+    head = b"http://ns.adobe.com/xmp/extension/\0" + guid.encode() + len(extended).to_bytes(4)
+    half = len(extended) // 2
+    bodies = (
+        b"http://ns.adobe.com/xap/1.0/\0" + packet,
+        head + (0).to_bytes(4) + extended[:half],
+        head + half.to_bytes(4) + extended[half:],
+    )
+    segments = [b"\xff\xe1" + (len(body) + 2).to_bytes(2) + body for body in bodies]
+    return [plain[:2], *segments, plain[2:]]
+
+
+def with_guid(body: str, guid: str = "ab" * 16) -> bytes:
+    attribute = f'xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="{guid}"'
+    return packet(body, attribute)
+
+
+def test_an_extended_packet_continues_the_packet(tmp_path: Path) -> None:
+    extended = packet(listed("digiKam:TagsList", ["Animals/Dog"]) + listed("dc:subject", ["Dog", "sea"]))
+    parts = in_segments(with_guid(listed("dc:subject", ["sun"])), extended)
+    file = write(tmp_path / "a.jpg", b"".join(parts))
+    assert read_keywords(file, ()).paths == (("Animals", "Dog"), ("sun",), ("sea",))
+    # One to which the packet does not refer is that of another packet, which was replaced.
+    other = in_segments(with_guid(listed("dc:subject", ["sun"]), "cd" * 16), extended)
+    found = read_keywords(write(tmp_path / "a.jpg", b"".join(other)), ())
+    assert (found.paths, found.lacks_extension) == ((("sun",),), True)
+    file.write_bytes(b"".join(parts[:3] + parts[4:]))
+    assert problem_of(file).message == (
+        "the extended XMP packet of this image is incomplete: let the program that wrote it write it again"
+    )
+    damaged = in_segments(with_guid(""), extended[:-40])
+    message = problem_of(write(file, b"".join(damaged))).message
+    assert message.startswith("the extended XMP packet of this image, line 1")
 
 
 def test_a_file_that_is_no_image_is_a_problem_unless_a_sidecar_has_its_keywords(tmp_path: Path) -> None:

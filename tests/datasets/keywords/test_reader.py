@@ -180,6 +180,17 @@ def test_images_of_other_types_are_left_out_and_counted(
     ]
 
 
+def test_extended_xmp_that_is_missing_is_logged(album: Path, caplog: pytest.LogCaptureFixture) -> None:
+    guid = f'xmlns:xmpNote="http://ns.adobe.com/xmp/note/" xmpNote:HasExtendedXMP="{"ab" * 16}"'
+    Image.new("RGB", (8, 6), (3, 2, 1)).save(
+        album / "cut.jpg", xmp=packet(listed("dc:subject", ["sea"]), guid)
+    )
+    assert tags(opened(album))["cut.jpg"] == {"sea"}
+    (message,) = caplog.messages
+    assert message.startswith(f"{album}: images without the extended XMP to which their metadata refer, and ")
+    assert message.endswith(f": 1, such as {album / 'cut.jpg'}")
+
+
 def test_what_is_no_folder_of_images_with_keywords_is_refused(tmp_path: Path, album: Path) -> None:
     with pytest.raises(DatasetError, match=r"apple.png is not a folder; expected keywords: a folder"):
         opened(album / "apple.png")

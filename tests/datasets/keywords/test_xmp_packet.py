@@ -104,6 +104,11 @@ EXTERNAL = b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><x>&a;</x>'
         (packet("\n<dc:subject><b>dog</b></dc:subject>"), "dc:subject contains the element 'b'", 6),
         (packet("<dc:subject><rdf:Bag><dc:x/></rdf:Bag></dc:subject>"), "contains the element 'x'", 5),
         (packet("<dc:subject><rdf:Bag><rdf:li><b>d</b></rdf:li></rdf:Bag></dc:subject>"), "element 'b'", 5),
+        (
+            packet("<dc:subject>x<rdf:Bag><rdf:li>d</rdf:li></rdf:Bag></dc:subject>"),
+            "text outside its list",
+            5,
+        ),
     ],
 )
 def test_anything_else_is_refused_with_its_line_and_a_mend(

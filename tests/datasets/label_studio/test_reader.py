@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from freeloc.datasets import Dataset, open_dataset
+from freeloc.datasets import Dataset, DatasetChecks, open_dataset
 from freeloc.errors import ConfigurationError
+from tests.consumers import read_with
 from tests.datasets.tool_files import boxes_of, format_of, labels_of, problems_of, write_image
 
 CHOICES = ("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
@@ -189,12 +191,14 @@ def test_regions_are_labels_and_on_request_boxes(folder: Path) -> None:
     polygon = {"points": [[10, 10], [50, 10], [50, 100]], "polygonlabels": ["cat"]}
     ellipse = {"x": 50, "y": 50, "radiusX": 25, "radiusY": 10, "rotation": 0, "ellipselabels": ["gnu"]}
     attribute = {"type": "choices", "value": {"x": 1, "y": 1, "width": 1, "height": 1, "choices": ["hidden"]}}
+    of_mask = {"type": "choices", "value": {"format": "rle", "rle": [0, 1], "choices": ["hidden"]}}
     sides = {"original_width": 40, "original_height": 30}
     shapes = [
         {"type": "polygonlabels", "value": polygon, **sides},
         {"type": "ellipselabels", "value": ellipse, **sides},
         {"type": "relation", "from_id": "1", "to_id": "2"},
         attribute,
+        of_mask,
     ]
     image = task("a.jpg", annotation(region("dog", 0, 50, 25, 50), *shapes))
     data = open_tasks(folder, image)
@@ -261,6 +265,15 @@ def test_a_class_without_a_box_is_a_problem_if_boxes_are_read(folder: Path) -> N
         (['{"data": {"image": "a.jpg"}, "annotations": []}', '{"data": {"text": "x"}, "annotations": []}'], 3,
          "the task has no image in the field 'image'"),
         (['{"data": {"text": "x"}, "annotations": []}'], None, "no task has the address of an image"),
+        (["null"], 1, "the file contains a JSON list, and not the object of a COCO file"),
+        (['{"data": {"image": "a.jpg"}, "annotations": [{"id": 1}]}'], 2, "an annotation is not an object with a"),
+        (['{"data": {"image": "a.jpg"}, "annotations": [{"result": [], "was_cancelled": "no"}]}'], 2,
+         "was_cancelled is 'no', not true or false: export the project again as JSON"),
+        (['{"data": {"image": "a.jpg"}, "annotations": [{"result": [{"type": "choices", "value": {}}]}]}'], 2,
+         "an item of type choices contains no choices: export the project again as JSON"),
+        (['{"data": {"image": "a.jpg"}, "annotations": [{"result": [{"type": "taxonomy", "value": {"taxonomy": 3}}]}]}'],
+         2, "taxonomy is 3, not a list of choices"),
+        (['{"data": {"image": "a.jpg"}, "annotations": [{"result": [{"type": "taxonomy", "value": {"taxonomy": [[3]]}}]}]}'], 2, "taxonomy is [3], not a list of strings"),
         (['{"data": {"left": "a.jpg", "right": "d.jpg"}, "annotations": []}'], None,
          "the images could be in 'left' or 'right': call the right field 'image'"),
     ],
@@ -301,12 +314,36 @@ def write_csv(folder: Path, *rows: str, head: str = HEAD) -> Path:
     return file
 
 
-def test_a_single_column_of_bare_choices_is_read(folder: Path) -> None:
+def test_a_single_column_of_bare_choices_is_read(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = '1,1,,1,a.jpg,2,"salt, pepper",x', "2,1,,2,d.jpg,2,,x"
     assert labels_of(open_dataset(write_csv(folder, *rows))) == {
         "a.jpg": {"salt, pepper": 1},
         "d.jpg": {"salt, pepper": -1},
     }
+    assert "the choices are read from 'look'; the export as JSON says where they are" in caplog.text
+
+
+@pytest.mark.parametrize("value", [True, 3, {}, [None, 1], [{"number": 3}]])
+def test_what_is_no_choice_is_reported(folder: Path, value: Any) -> None:
+    more = {"annotator": 1, "annotation_id": 1, "lead_time": 1}
+    rows = [{"image": "a.jpg", "look": "dog", **more}, {"image": "d.jpg", "look": value, **more}]
+    (folder / "min.json").write_text(json.dumps(rows))
+    (problem,) = problems_of(folder / "min.json")
+    assert problem.message == f"look is {value!r}, not a list of strings"
+
+
+def test_damaged_lists_of_choices_are_reported(folder: Path) -> None:
+    whole, cut = '"{""choices"":[""dog"",""cat""]}"', '"{""choices"":[""dog"","'
+    (problem,) = problems_of(write_csv(folder, f"1,1,,1,a.jpg,2,{whole},x", f"2,1,,2,d.jpg,2,{cut},x"))
+    assert (problem.line, problem.message) == (
+        3,
+        """look is '{"choices":["dog",', which is damaged JSON: export the project again""",
+    )
+
+
+def test_an_export_without_tasks_is_refused(folder: Path) -> None:
+    (problem,) = problems_of(write_csv(folder))
+    assert problem.message == "there are no tasks: export a project in which images are annotated"
 
 
 def test_columns_that_could_both_contain_choices_are_refused(folder: Path) -> None:
@@ -338,28 +375,88 @@ def test_a_split_is_refused(folder: Path) -> None:
         open_tasks(folder, TASKS[0], split="train")
 
 
-def test_the_converter_of_label_studio_writes_what_is_read(folder: Path) -> None:
-    converter = pytest.importorskip(
-        "label_studio_sdk.converter", reason="label-studio-sdk is not installed: it replaces other packages"
-    )
-    config = """<View><Image name="image" value="$image"/>
-    <Choices name="tags" toName="image" choice="multiple"><Choice value="dog"/></Choices>
-    <RectangleLabels name="box" toName="image"><Label value="dog"/></RectangleLabels></View>"""
-    tasks = [{"id": number, **each} for number, each in enumerate(json.loads(json.dumps(TASKS)), start=1)]
-    for each in tasks:
+CONVERT = """
+import sys
+from pathlib import Path
+from label_studio_sdk.converter import Converter
+
+config, source, out = sys.argv[1:]
+for kind in ("JSON", "JSON_MIN", "CSV"):
+    Path(out, kind).mkdir()
+    Converter(config, project_dir=None).convert(source, f"{out}/{kind}/", kind, is_dir=False)
+print("null")
+"""
+
+
+def converted(folder: Path, config: str, names: dict[str, str], *tasks: dict[str, Any]) -> list[Path]:
+    """Let label-studio-sdk convert tasks; the names of controls are those of the types of results."""
+    numbered = [{"id": number, **each} for number, each in enumerate(json.loads(json.dumps(tasks)), start=1)]
+    for each in numbered:
         for number, one in enumerate(each["annotations"]):
             one["id"] = number
             for item in one["result"]:
-                item |= {
-                    "from_name": "tags" if item["type"] == "choices" else "box",
-                    "to_name": "image",
-                    "id": "r",
-                }
-    source = folder / "tasks.json"
-    source.write_text(json.dumps(tasks))
-    for kind in ("JSON", "JSON_MIN", "CSV"):
-        out = folder / kind
-        out.mkdir()
-        converter.Converter(config, project_dir=None).convert(str(source), f"{out}/", kind, is_dir=False)
-        (written,) = out.iterdir()
-        assert labels_of(open_dataset(written, images=folder)) == EXPECTED
+                item |= {"from_name": names[item["type"]], "to_name": "image", "id": "r"}
+    (folder / "tasks.json").write_text(json.dumps(numbered))
+    view = f'<View><Image name="image" value="$image"/>{config}</View>'
+    read_with("label-studio-sdk", CONVERT, view, folder / "tasks.json", folder)
+    return [file for kind in ("JSON", "JSON_MIN", "CSV") for file in (folder / kind).iterdir()]
+
+
+def test_the_converter_of_label_studio_writes_what_is_read(folder: Path) -> None:
+    config = """<Choices name="tags" toName="image" choice="multiple"><Choice value="dog"/></Choices>
+    <RectangleLabels name="box" toName="image"><Label value="dog"/></RectangleLabels>"""
+    names = {"choices": "tags", "rectanglelabels": "box"}
+    for file in converted(folder, config, names, *TASKS):
+        assert labels_of(open_dataset(file, images=folder)) == EXPECTED
+
+
+# --- taxonomies --------------------------------------------------------------------------------------------
+
+
+def taxonomy(*paths: Any) -> dict[str, Any]:
+    return {"type": "taxonomy", "value": {"taxonomy": [*paths]}}
+
+
+LEVELS = [
+    task("a.jpg", annotation(taxonomy(["Animals", "Dog"], ["sea"]))),
+    task("d.jpg", annotation(taxonomy(["Animals"]))),
+    task("e.jpg", annotation()),
+]
+ROWS: list[dict[str, Any]] = [
+    {"image": "a.jpg", "kind": [{"taxonomy": [["Animals", "Dog"], ["sea"]]}], "note": "a dog"},
+    {"image": "d.jpg", "kind": [{"taxonomy": [["Animals"]]}], "note": {"text": ["no", "dog"]}},
+    {"image": "e.jpg"},
+]
+
+
+def taxonomy_files(folder: Path) -> list[Path]:
+    """The same tasks as JSON and, as the converter of label-studio-sdk 2.1.2 writes them, as JSON_MIN and CSV."""
+    more = {"annotator": 1, "annotation_id": 1, "lead_time": 1.5}
+    files = [folder / "full.json", folder / "min.json", folder / "result.csv"]
+    files[0].write_text(json.dumps(LEVELS))
+    files[1].write_text(json.dumps([{**row, **more} for row in ROWS]))
+    cells = [[row["image"], json.dumps(row.get("kind", "")).strip('"'), "", 1, 1, 1.5] for row in ROWS]
+    with files[2].open("w", newline="") as content:
+        csv.writer(content).writerows([["image", "kind", "note", *more], *cells])
+    return files
+
+
+def test_the_last_level_of_a_taxonomy_is_a_class(folder: Path) -> None:
+    """The level above is unknown where it is not chosen itself: there is an animal in the first image."""
+    for file in taxonomy_files(folder):
+        assert labels_of(open_dataset(file)) == {
+            "a.jpg": {"Animals": 0, "Dog": 1, "sea": 1},
+            "d.jpg": {"Animals": 1, "Dog": -1, "sea": -1},
+            "e.jpg": {"Animals": -1, "Dog": -1, "sea": -1},
+        }
+        every = labels_of(open_dataset(file, checks=DatasetChecks(ancestors=True)))
+        assert every["a.jpg"] == {"Animals": 1, "Dog": 1, "sea": 1}
+        assert every["d.jpg"] == {"Animals": 1, "Dog": -1, "sea": -1}
+
+
+def test_the_converter_of_label_studio_writes_taxonomies(folder: Path) -> None:
+    config = """<Taxonomy name="kind" toName="image"><Choice value="Animals"><Choice value="Dog"/></Choice>
+    <Choice value="sea"/></Taxonomy>"""
+    for file in converted(folder, config, {"taxonomy": "kind"}, *LEVELS):
+        data = open_dataset(file, images=folder)
+        assert (data.classes, data.labels[0].tolist()) == (("Animals", "Dog", "sea"), [0, 1, 1])

@@ -244,6 +244,17 @@ def test_options_apply_as_to_files(folder: Path, frame: Callable[[Table], Any]) 
     assert report.verdict.startswith("can be used for training (3 images and 2 classes)")
 
 
+def test_tags_of_an_iterator_are_read_and_other_objects_refused(folder: Path) -> None:
+    tags: dict[str, Any] = {"a.png": iter(["dog", "sea"]), "b.png": (name for name in ["sea"])}
+    assert open_dataset(tags, images=folder, checks=FAST).labels.tolist() == [[1, 1], [-1, 1]]
+    for value in (object(), len, iter([3]), [["dog"]]):
+        with pytest.raises(DataProblems) as caught:
+            open_dataset({"a.png": value}, images=folder, checks=FAST)
+        (problem,) = caught.value.problems
+        assert problem.message.startswith("tags is [")
+        assert problem.message.endswith("not a list of strings")
+
+
 def test_every_function_takes_tags_in_memory(
     frame: Callable[[Table], Any], tiny_training: Dataset, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from freeloc.datasets import DatasetChecks, open_dataset
-from freeloc.errors import MissingDependencyError
+from freeloc.errors import DatasetError, MissingDependencyError
 from tests.datasets.tags.tag_lists import images, problems_of
 from tests.datasets.tool_files import labels_of
 
@@ -103,8 +103,93 @@ def test_embedded_images_are_refused(tmp_path: Path, hugging_face: Any) -> None:
     written.to_parquet(tmp_path / "embedded.parquet")
     (problem,) = problems_of(tmp_path / "embedded.parquet")
     assert problem.message == (
-        "column 'image' contains the images themselves: save them as files, and list these"
+        "column 'image' contains the images themselves: freeloc reads files, so save them as files, as docs/data.md "
+        "shows, and list these"
     )
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    written.to_parquet(tmp_path / "hub" / "data" / "train-00000-of-00001.parquet")
+    with pytest.raises(
+        DatasetError, match="has train-00000-of-00001.parquet, which seems to list the images: open"
+    ):
+        open_dataset(tmp_path / "hub")
+
+
+def test_the_script_in_the_documentation_saves_embedded_images(
+    tmp_path: Path, hugging_face: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images(tmp_path, "a.jpg", "b.png")
+    columns = {
+        "image": hugging_face.Image(),
+        "labels": hugging_face.List(hugging_face.ClassLabel(names=["dog", "cat"])),
+    }
+    contents = {"image": [str(tmp_path / "a.jpg"), str(tmp_path / "b.png")], "labels": [[1, 0], []]}
+    hugging_face.Dataset.from_dict(contents, features=hugging_face.Features(columns)).save_to_disk(
+        tmp_path / "saved"
+    )
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    (script,) = (block for block in page.split("```") if "Image(decode=False)" in block)
+    monkeypatch.chdir(tmp_path)
+    exec(script.removeprefix("text"), {})
+    assert labels_of(open_dataset(tmp_path / "pets")) == {
+        "0.jpg": {"cat": 1, "dog": 1},
+        "1.jpg": {"cat": -1, "dog": -1},
+    }
+    assert (tmp_path / "pets" / "1.jpg").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_images_next_to_the_names_of_files_are_not_read(
+    tmp_path: Path, hugging_face: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    images(tmp_path, "a.jpg")
+    bytes_of = {"bytes": b"", "path": None}
+    file = write(tmp_path, file_name=["a.jpg"], tags=[["dog"]], image=[bytes_of])
+    assert labels_of(open_dataset(file)) == {"a.jpg": {"dog": 1}}
+    assert caplog.messages == [
+        f"{file}: the images in column 'image' are not read, but the files that are listed"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["List", "LargeList", "fixed"])
+def test_every_kind_of_list_of_class_labels(tmp_path: Path, hugging_face: Any, kind: str) -> None:
+    names = hugging_face.ClassLabel(names=["dog", "cat", "sea"])
+    lists = hugging_face.List(names, length=2) if kind == "fixed" else getattr(hugging_face, kind)(names)
+    columns = hugging_face.Features({"file_name": hugging_face.Value("string"), "breeds": lists})
+    images(tmp_path, "a.jpg", "b.jpg")
+    contents = {"file_name": ["a.jpg", "b.jpg"], "breeds": [[2, 0], [1, 0]]}
+    hugging_face.Dataset.from_dict(contents, features=columns).to_parquet(tmp_path / "metadata.parquet")
+    assert labels_of(open_dataset(tmp_path)) == {
+        "a.jpg": {"cat": -1, "dog": 1, "sea": 1},
+        "b.jpg": {"cat": 1, "dog": 1, "sea": -1},
+    }
+
+
+def test_one_of_several_columns_of_class_labels(tmp_path: Path, hugging_face: Any) -> None:
+    names = {key: hugging_face.ClassLabel(names=["dog", "cat"]) for key in ("labels", "pose")}
+    columns = hugging_face.Features({"file_name": hugging_face.Value("string"), **names})
+    images(tmp_path, "a.jpg")
+    contents = {"file_name": ["a.jpg"], "labels": [0], "pose": [1]}
+    written = hugging_face.Dataset.from_dict(contents, features=columns)
+    written.to_parquet(tmp_path / "metadata.parquet")
+    assert labels_of(open_dataset(tmp_path)) == {"a.jpg": {"dog": 1}}
+    written.rename_column("labels", "breed").to_parquet(tmp_path / "metadata.parquet")
+    (problem,) = problems_of(tmp_path)
+    assert problem.message == "the tags could be in 'breed' or 'pose': call the right column 'tags'"
+
+
+def test_one_column_per_class(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    file = write(
+        tmp_path,
+        file_name=["a.jpg", "b.jpg"],
+        dog=[1, 0],
+        cat=pa.array([True, None]),
+        sea=pa.array([1.0, 0.0], pa.float32()),
+        width=[640, 480],
+    )
+    assert labels_of(open_dataset(file)) == {
+        "a.jpg": {"dog": 1, "cat": 1, "sea": 1},
+        "b.jpg": {"dog": -1, "cat": 0, "sea": -1},
+    }
 
 
 @pytest.mark.parametrize(
@@ -113,16 +198,21 @@ def test_embedded_images_are_refused(tmp_path: Path, hugging_face: Any) -> None:
         ({"file_name": ["a.jpg", None], "tags": [["dog"], ["dog"]]}, 2, "the row has no file_name"),
         ({"file_name": ["a.jpg"], "tags": [[1]]}, 1, "tags is [1], not a list of strings"),
         ({"file_name": ["a.jpg"], "tags": [3]}, 1, "tags is 3, not a list of strings"),
-        ({"file_name": ["a.jpg"]}, 1, "the row has no tags"),
+        ({"file_name": ["a.jpg"]}, None, "the header has neither a column 'tags' nor one column per class"),
+        (
+            {"file_name": ["a.jpg"], "label": [1]},
+            None,
+            "column 'label' contains numbers, which name no class",
+        ),
         (
             {"what": ["dog"]},
-            1,
-            "the objects have no field 'file_name', only 'what': give that name to the field of the",
+            None,
+            "the header has no column 'file_name', only 'what': give that name to the column of the",
         ),
         (
             {"hash": [b"x"], "tags": [["dog"]]},
             None,
-            "column 'hash' contains the images themselves: save them as files",
+            "column 'hash' contains the images themselves: freeloc reads files",
         ),
     ],
 )

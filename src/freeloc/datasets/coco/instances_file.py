@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freeloc.datasets.class_names import clean_name
-from freeloc.datasets.json_records import read_records
+from freeloc.datasets.json_records import read_items, read_records
 from freeloc.datasets.json_values import CocoId, is_null, parse_flag, parse_id, parse_numbers, parse_side
 from freeloc.errors import MalformedFileError
 from freeloc.geometry.box import Corners, are_in_range
@@ -181,7 +181,15 @@ def read_coco_file(file: Path, *, boxes: bool = False) -> CocoFile:
         "annotations": contents.add_annotation,
         "categories": contents.add_category,
     }
-    keys = read_records(file, read_text(file), visitors)
+    text = read_text(file)
+    if text.lstrip().startswith("["):
+        read_items(file, text, lambda *_: None)  # says where the list is cut off or damaged
+        reason = (
+            "the file contains a JSON list, and not the object of a COCO file: if it is an export of Label "
+            "Studio, its first task is incomplete, so export the project again"
+        )
+        raise MalformedFileError(file, 1, reason)
+    keys = read_records(file, text, visitors)
     if missing := [key for key in visitors if key not in keys]:
         reason = f"this is not a COCO instances file: it has no {', no '.join(missing)}"
         raise MalformedFileError(file, None, reason)

@@ -14,7 +14,7 @@ from freeloc.datasets.builder import DatasetBuilder
 from freeloc.datasets.cvat.images_xml import CvatFile, CvatImage, read_images_xml
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.formats import DatasetFormat
-from freeloc.datasets.images_folder import find_image
+from freeloc.datasets.images_folder import find_image_or_id
 from freeloc.datasets.options import OpenOptions
 from freeloc.datasets.xml_events import root_element
 from freeloc.errors import DatasetError, MalformedFileError
@@ -24,6 +24,8 @@ from freeloc.io.paths import is_file
 __all__ = ["CvatFormat"]
 
 _FILES_TO_TRY: Final = 20
+_ROOT: Final = "annotations"
+_USUAL_NAME: Final = "annotations.xml"
 
 
 class CvatFormat(DatasetFormat):
@@ -69,7 +71,9 @@ def _xml_files(path: Path) -> list[Path]:
 
 
 def _is_cvat_file(file: Path) -> bool:
-    return file.suffix.lower() == ".xml" and root_element(file) == "annotations"
+    # The usual name suffices for a file that is empty, or whose beginning is damaged.
+    root = root_element(file) or (_ROOT if file.name == _USUAL_NAME else "")
+    return file.suffix.lower() == ".xml" and root == _ROOT
 
 
 def _image_of(
@@ -82,7 +86,7 @@ def _image_of(
     return AnnotatedImage(
         contents.file,
         image.line,
-        find_image(folders, image.name) if image.name else None,
+        find_image_or_id(folders, image.name) if image.name else None,
         split=split,
         tags=tuple(image.tags),
         objects=tuple(image.objects),

@@ -9,7 +9,7 @@ from pathlib import Path
 from freeloc.datasets.keywords.iptc_block import read_iptc
 from freeloc.datasets.keywords.keyword_paths import KeywordPath, merge_keywords, split_flat, xmp_paths
 from freeloc.datasets.keywords.metadata_error import MetadataError
-from freeloc.datasets.keywords.xmp_packet import read_xmp
+from freeloc.datasets.keywords.xmp_packet import EXTENSION, KeywordProperty, read_xmp
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.errors import DatasetError, ImageError
 from freeloc.images.embedded_metadata import EmbeddedMetadata, read_embedded_metadata
@@ -27,11 +27,14 @@ class ImageKeywords:
         image: the image file.
         paths: the keywords, each with the levels above it, without repetitions.
         problems: problems with the metadata, of which there is at most one.
+        lacks_extension: whether the XMP packet refers to an extended one that the image does not contain, although
+            that may have contained keywords.
     """
 
     image: Path
     paths: tuple[KeywordPath, ...] = ()
     problems: tuple[RowProblem, ...] = ()
+    lacks_extension: bool = False
 
 
 def read_keywords(image: Path, sidecars: Sequence[Path]) -> ImageKeywords:
@@ -57,7 +60,7 @@ def read_keywords(image: Path, sidecars: Sequence[Path]) -> ImageKeywords:
         if paths:
             return ImageKeywords(image, paths)
     try:
-        return ImageKeywords(image, _read_embedded(read_embedded_metadata(image)))
+        return _read_embedded(image, read_embedded_metadata(image))
     except ImageError as error:
         problem = RowProblem("unreadable_image", f"this image cannot be read: {error.reason}")
     except MetadataError as error:
@@ -84,28 +87,49 @@ def _read_sidecar(sidecar: Path) -> tuple[KeywordPath, ...]:
     return xmp_paths(read_xmp(data))
 
 
-def _read_embedded(metadata: EmbeddedMetadata) -> tuple[KeywordPath, ...]:
+def _read_embedded(image: Path, metadata: EmbeddedMetadata) -> ImageKeywords:
+    lacks_extension = False
     if metadata.xmp is not None:
-        try:
-            paths = xmp_paths(read_xmp(metadata.xmp))
-        except MetadataError as error:
-            line = "" if error.line is None else f", line {error.line}"
-            raise MetadataError(f"the XMP packet of this image{line}: {error.reason}") from error
-        if paths:
-            return paths
+        properties = dict(_read_packet(metadata.xmp, "the XMP packet"))
+        guid = next(iter(properties.pop(EXTENSION, ())), "")
+        lacks_extension = bool(guid) and guid.upper() not in metadata.extended_xmp
+        if guid and not lacks_extension:
+            extended = metadata.extended_xmp[guid.upper()]
+            for name, keywords in _read_packet(extended, "the extended XMP packet").items():
+                properties[name] = (*properties.get(name, ()), *keywords)
+        if paths := xmp_paths(properties):
+            return ImageKeywords(image, paths, lacks_extension=lacks_extension)
+    paths = merge_keywords((), split_flat(_read_flat(metadata)))
+    return ImageKeywords(image, paths, lacks_extension=lacks_extension)
+
+
+def _read_packet(packet: bytes | None, name: str) -> dict[KeywordProperty, tuple[str, ...]]:
+    if packet is None:
+        raise MetadataError(
+            f"{name} of this image is incomplete: let the program that wrote it write it again"
+        )
+    try:
+        return read_xmp(packet)
+    except MetadataError as error:
+        line = "" if error.line is None else f", line {error.line}"
+        raise MetadataError(f"{name} of this image{line}: {error.reason}") from error
+
+
+def _read_flat(metadata: EmbeddedMetadata) -> Sequence[str]:
+    """Return the keywords in the IPTC block or, if it contains none, in the EXIF tag XPKeywords."""
     if metadata.iptc is not None:
         try:
             keywords = read_iptc(metadata.iptc)
         except MetadataError as error:
             raise MetadataError(f"the IPTC block of this image: {error.reason}") from error
         if keywords:
-            return merge_keywords((), split_flat(keywords))
-    if metadata.xp_keywords is not None:
-        return merge_keywords((), split_flat(_decode_xp(metadata.xp_keywords)))
-    return ()
+            return keywords
+    return () if metadata.xp_keywords is None else _decode_xp(metadata.xp_keywords)
 
 
 def _decode_xp(data: bytes) -> list[str]:
+    if len(data) % 2 and data.endswith(b"\0"):  # some programs end the text with a single byte
+        data = data[:-1]
     try:
         return data.decode("utf-16-le").split("\0")[0].split(";")
     except UnicodeDecodeError as error:

@@ -83,6 +83,7 @@ class KeywordsFormat(TagListFormat):
         else:
             _log_chosen_ancestors(path, options.classes or (), used, above)
         _log_paths_of_one_class(path, used)
+        _log_missing_extensions(path, keywords)
         rows = (_row(each, used, tree, options) for each in keywords)
         links = (TagRow(link, None, link, tree.split_of(link)) for link in tree.broken_links)
         return self._build(path, [TagTable(path, (*rows, *links))], DatasetBuilder(path, options))
@@ -131,6 +132,16 @@ def _log_paths_of_one_class(folder: Path, used: Collection[KeywordPath]) -> None
     if lines:
         headline = f"{folder}: keywords with the same last level are one class"
         warn_in_lines(_log, format_report(headline, lines))
+
+
+def _log_missing_extensions(folder: Path, keywords: Iterable[ImageKeywords]) -> None:
+    """Log the images that lost the extended part of their XMP, as in a program that does not know it."""
+    if lacking := [each.image for each in keywords if each.lacks_extension]:
+        _log.warning(
+            "%s: images without the extended XMP to which their metadata refer, and without keywords in it: %d, "
+            "such as %s",
+            *(folder, len(lacking), lacking[0]),
+        )
 
 
 def _log_chosen_ancestors(

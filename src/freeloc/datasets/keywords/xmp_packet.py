@@ -14,7 +14,7 @@ from defusedxml.expatreader import create_parser
 
 from freeloc.datasets.keywords.metadata_error import MetadataError
 
-__all__ = ["CATEGORIES", "FLAT", "HIERARCHICAL", "KeywordProperty", "read_xmp"]
+__all__ = ["CATEGORIES", "EXTENSION", "FLAT", "HIERARCHICAL", "KeywordProperty", "read_xmp"]
 
 _Name = tuple[str | None, str]
 
@@ -54,7 +54,10 @@ CATEGORIES: Final = KeywordProperty("acdsee:categories", "http://ns.acdsee.com/i
 FLAT: Final = KeywordProperty("dc:subject", "http://purl.org/dc/elements/1.1", "|")
 """The property that all programs write. Its keywords have no levels, unless a program writes whole paths there."""
 
-_PROPERTIES: Final = {each.key: each for each in (*HIERARCHICAL, CATEGORIES, FLAT)}
+EXTENSION: Final = KeywordProperty("xmpNote:HasExtendedXMP", "http://ns.adobe.com/xmp/note", "")
+"""A property that contains no keywords, but the GUID of a packet that may: the extended one of a JPEG file."""
+
+_PROPERTIES: Final = {each.key: each for each in (*HIERARCHICAL, CATEGORIES, FLAT, EXTENSION)}
 
 _RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _ROOT: Final = (_RDF, "RDF")
@@ -116,6 +119,7 @@ class _XmpHandler(ContentHandler):
         self._property: KeywordProperty | None = None
         self._texts: list[list[str]] = []  # of the property and each open element inside it
         self._value: str | None = None  # of a keyword that has qualifiers
+        self._has_list = False  # whether the property contains a list
         self._locator: Locator | None = None
 
     @property
@@ -144,6 +148,7 @@ class _XmpHandler(ContentHandler):
         elif len(self._path) == 3 and self._path[1] == _DESCRIPTION:
             self._property = _find(name)
         if self._property is not None:
+            self._has_list = self._has_list or name in _LISTS
             self._check(self._property, self._path[3:])
             self._texts.append([])
 
@@ -160,11 +165,14 @@ class _XmpHandler(ContentHandler):
             if name == _VALUE:
                 self._value = text
             elif name == _ITEM or not self._texts:
-                # After a list of keywords, a property contains only white space.
+                if self._has_list and name != _ITEM and text.strip():
+                    raise MetadataError(
+                        f"{self._property.name} contains text outside its list: {_ADVICE}", self.line
+                    )
                 self._add(self._property, text if self._value is None else self._value)
                 self._value = None
             if not self._texts:
-                self._property = None
+                self._property, self._has_list = None, False
         self._path.pop()
 
     def _check(self, name: KeywordProperty, inner: list[_Name]) -> None:

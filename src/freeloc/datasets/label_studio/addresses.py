@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from freeloc.datasets.images_folder import find_by_ending
+from freeloc.datasets.nearby_files import NearbyFiles
 from freeloc.datasets.tags.class_folders import entries_of, is_image_name
 
 __all__ = ["ImageAddresses", "is_address"]
@@ -28,7 +29,7 @@ def is_address(text: str) -> bool:
         >>> [is_address(text) for text in ("/data/upload/1/abcd1234-a.jpg", "s3://b/a.png?v=1", "a dog")]
         [True, True, False]
     """
-    return text.startswith((_LOCAL_FILES, _UPLOADS)) or is_image_name(_path_of(text))
+    return text.startswith((_LOCAL_FILES, _UPLOADS)) or is_image_name(re.split(r"[/\\]", _path_of(text))[-1])
 
 
 class ImageAddresses:
@@ -45,6 +46,7 @@ class ImageAddresses:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._nearby = NearbyFiles()
 
     def find(self, address: str) -> Path | None:
         """Return the file to which an address refers, or None if there is none in the folder.
@@ -53,6 +55,8 @@ class ImageAddresses:
         """
         path = _path_of(address)
         found = find_by_ending(self.folder, path)
+        if found is None and _URL.match(address):  # some programs keep the escapes when they download a file
+            return find_by_ending(self.folder, _escaped_path(address))
         if found is not None or not address.startswith(_UPLOADS):
             return found
         stored = _UPLOAD_PREFIX.sub("", path.rsplit("/", 1)[-1])
@@ -74,7 +78,10 @@ class ImageAddresses:
                 f"the image is at {address}, from where freeloc does not download: download the images, and set "
                 "images to their folder"
             )
-        return f"image {address} is not in {self.folder}: set images to the folder that contains the images"
+        other = self._nearby.find(self.expected(address))
+        hint = "" if other is None else f", but {other} exists: correct the name, or"
+        mend = "set images to the folder that contains the images"
+        return f"image {address} is not in {self.folder}{hint or ':'} {mend}"
 
     @cached_property
     def _by_stored_name(self) -> dict[str, list[str]]:
@@ -85,15 +92,20 @@ class ImageAddresses:
         return names
 
 
+def _escaped_path(address: str) -> str:
+    """Return the path of a URL as it is written, with its escapes; the address itself if it is no valid URL."""
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return address
+
+
 def _path_of(address: str) -> str:
     """Return the path of an image in the storage of Label Studio, or on the server of a URL."""
-    try:
-        if address.startswith(_LOCAL_FILES):
-            return parse_qs(urlsplit(address).query).get("d", [""])[0]
-        if _URL.match(address):
-            return unquote(urlsplit(address).path)
-    except ValueError:  # the address is no valid URL
-        return address
+    if address.startswith(_LOCAL_FILES):
+        return parse_qs(urlsplit(address).query).get("d", [""])[0]
+    if _URL.match(address):
+        return unquote(_escaped_path(address))
     return unquote(address) if address.startswith(_UPLOADS) else address
 
 

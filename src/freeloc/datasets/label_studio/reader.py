@@ -5,7 +5,7 @@ A class is present in an image if most annotators chose it or labeled a region w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from freeloc._class_names import quote_names
@@ -35,11 +35,12 @@ _USUAL_FIELD = "image"
 class LabelStudioFormat(DatasetFormat):
     """Dataset format for exports of Label Studio.
 
-    The classes are all choices and labels of the export, sorted. Images are looked up in the folder given by the
-    option ``images`` and, without it, in the folder of the export.
+    The classes are all choices and labels of the export, sorted; that of a choice in a taxonomy is its last level.
+    Images are looked up in the folder given by the option ``images`` and, without it, in the folder of the export.
     """
 
     layout = "Label Studio: a file *.json or *.csv that was exported as JSON, JSON_MIN or CSV"
+    reads_ancestors = True
 
     def detect(self, path: Path) -> bool:
         """Return whether a path is a file with the fields of an export."""
@@ -50,7 +51,7 @@ class LabelStudioFormat(DatasetFormat):
         builder = DatasetBuilder(path, options)
         read = read_table_export if _kind_of(path) == "table" else read_json_export
         try:
-            tasks = read(path, boxes=options.boxes)
+            tasks = read(path, boxes=options.boxes, ancestors=options.checks.ancestors)
             field = _choose_field(tasks, path)
         except MalformedFileError as error:
             builder.fail("malformed_file", error.file, error.line, error.reason)
@@ -60,8 +61,8 @@ class LabelStudioFormat(DatasetFormat):
                 "%s: the labels of %s without annotation are unknown", path, pluralize(unlabeled, "image")
             )
         addresses = ImageAddresses(options.images or path.parent)
-        images = [_image_of(task, field, path, addresses) for task in tasks]
         chosen = {name for task in tasks for annotation in task.annotations for name in annotation.names}
+        images = [_image_of(task, field, path, addresses, chosen) for task in tasks]
         return build_dataset(path.stem, images, sorted(chosen), builder)
 
 
@@ -88,6 +89,10 @@ def _choose_field(tasks: Sequence[Task], path: Path) -> str:
     Raises:
         MalformedFileError: there is no such field, or more than one.
     """
+    if not tasks:
+        raise MalformedFileError(
+            path, None, "there are no tasks: export a project in which images are annotated"
+        )
     fields = sorted({field for task in tasks for field in task.addresses})
     if len(fields) == 1 or _USUAL_FIELD in fields:
         return _USUAL_FIELD if _USUAL_FIELD in fields else fields[0]
@@ -102,7 +107,9 @@ def _choose_field(tasks: Sequence[Task], path: Path) -> str:
     )
 
 
-def _image_of(task: Task, field: str, path: Path, addresses: ImageAddresses) -> AnnotatedImage:
+def _image_of(
+    task: Task, field: str, path: Path, addresses: ImageAddresses, chosen: Collection[str]
+) -> AnnotatedImage:
     deciding = task.deciding()  # problems of other annotations have no effect
     problems = [*task.problems, *(each for annotation in deciding for each in annotation.problems)]
     address = task.addresses.get(field)
@@ -114,6 +121,8 @@ def _image_of(task: Task, field: str, path: Path, addresses: ImageAddresses) -> 
         problems.append(RowProblem("missing_image", addresses.missing(address)))
         image = addresses.expected(address)
     present, divided = task.labels()
+    # An image with Animals/Dog is not without Animals, which others have as their choice.
+    above = {name for annotation in deciding for name in annotation.above if name in chosen}
     latest = deciding[-1] if deciding else None
     return AnnotatedImage(
         path,
@@ -121,7 +130,7 @@ def _image_of(task: Task, field: str, path: Path, addresses: ImageAddresses) -> 
         image,
         tags=present,
         absent=None if task.annotations else (),
-        unknown=divided,
+        unknown=(*divided, *sorted(above.difference(present, divided))),
         objects=() if latest is None else tuple(item for item in latest.objects if item.name in present),
         size=None if latest is None else latest.size,
         problems=tuple(problems),

@@ -16,7 +16,7 @@ from freeloc._class_names import quote_names
 from freeloc._log import get_logger
 from freeloc.datasets.json_records import read_items
 from freeloc.datasets.label_studio.addresses import is_address
-from freeloc.datasets.label_studio.tasks import Annotation, Task, read_region, tags_of
+from freeloc.datasets.label_studio.tasks import Annotation, Task, read_region, read_taxonomy, tags_of
 from freeloc.datasets.tags.csv_list import read_rows
 from freeloc.datasets.tags.rows import RowProblem
 from freeloc.errors import MalformedFileError
@@ -31,6 +31,8 @@ _ROW_FIELDS: Final = frozenset(
 )
 """The fields that every row has."""
 
+_TAXONOMY: Final = "taxonomy"
+
 _Row = dict[str, Any]
 
 
@@ -39,12 +41,13 @@ def is_table_header(names: Iterable[str]) -> bool:
     return {"annotation_id", "annotator", "lead_time"} <= set(names)
 
 
-def read_table_export(file: Path, *, boxes: bool) -> list[Task]:
+def read_table_export(file: Path, *, boxes: bool, ancestors: bool) -> list[Task]:
     """Read the tasks of a CSV or JSON_MIN export.
 
     Args:
         file: the CSV or JSON file.
         boxes: whether to read the positions of regions.
+        ancestors: whether every level of a taxonomy is a tag.
 
     Raises:
         MalformedFileError: the file is not CSV or a JSON list, or it is unclear which fields contain choices.
@@ -62,15 +65,16 @@ def read_table_export(file: Path, *, boxes: bool) -> list[Task]:
         line, _, cells = read_rows(file)
         rows += [(number, row if isinstance(row, str) else _decode(row)) for number, row in cells]
     fields = _find_fields([row for _, row in rows if isinstance(row, dict)], file, line)
-    return _group(rows, fields, boxes=boxes)
+    return _group(rows, fields, boxes=boxes, ancestors=ancestors)
 
 
 @dataclass(frozen=True)
 class _Fields:
-    """The names of the fields that contain addresses of images, choices, and regions."""
+    """The names of the fields that contain addresses of images, choices, choices in a taxonomy, and regions."""
 
     addresses: tuple[str, ...]
     choices: tuple[str, ...]
+    taxonomies: tuple[str, ...]
     regions: tuple[str, ...]
 
 
@@ -94,33 +98,41 @@ def _find_fields(rows: Sequence[_Row], file: Path, line: int) -> _Fields:
         name for name in names if any(isinstance(each, str) and is_address(each) for each in values[name])
     )
     choices = tuple(name for name in names if any(map(_has_choices, values[name])))
+    taxonomies = tuple(name for name in names if any(map(_has_taxonomy, values[name])))
     regions = tuple(name for name in names if any(map(_has_regions, values[name])))
     bare = [
         name
         for name in names
-        if name not in (*addresses, *choices, *regions)
-        and values[name]
-        and all(isinstance(each, str) for each in values[name])
+        if name not in (*addresses, *choices, *taxonomies, *regions)
+        and any(isinstance(each, str) for each in values[name])
+        and not any(isinstance(each, dict) and "text" in each for each in values[name])  # several texts
         and _may_be_control(name, rows)
     ]
-    if bare and choices:
+    if bare and (choices or taxonomies):
         _log.warning(
             "%s: left out, because it is not certain that they contain choices: %s; the export as JSON is certain",
             *(file, quote_names(bare)),
         )
     elif len(bare) == 1:
         choices = tuple(bare)
+        _log.warning(
+            "%s: the choices are read from %r; the export as JSON says where they are", file, bare[0]
+        )
     elif bare and not regions:
         quoted = quote_names(bare, "or")
         reason = f"the choices could be in {quoted}: export the project as JSON, which says where they are"
         raise MalformedFileError(file, line, reason)
-    return _Fields(addresses, choices, regions)
+    return _Fields(addresses, choices, taxonomies, regions)
 
 
 def _has_choices(value: object) -> bool:
     if isinstance(value, dict):
         return "choices" in value
     return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
+
+
+def _has_taxonomy(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) and _TAXONOMY in each for each in value)
 
 
 def _has_regions(value: object) -> bool:
@@ -141,7 +153,9 @@ def _may_be_control(name: str, rows: Sequence[_Row]) -> bool:
     return True
 
 
-def _group(rows: Sequence[tuple[int, _Row | str]], fields: _Fields, *, boxes: bool) -> list[Task]:
+def _group(
+    rows: Sequence[tuple[int, _Row | str]], fields: _Fields, *, boxes: bool, ancestors: bool
+) -> list[Task]:
     """Return one task per image, with the annotations of all its rows."""
     tasks: dict[object, Task] = {}
     for number, (line, row) in enumerate(rows):
@@ -151,11 +165,11 @@ def _group(rows: Sequence[tuple[int, _Row | str]], fields: _Fields, *, boxes: bo
         found = {name: each for name in fields.addresses if isinstance(each := row.get(name), str) and each}
         key = tuple(found.items()) or number
         task = tasks.setdefault(key, Task(line, found))
-        task.annotations.append(_read_row(row, fields, boxes=boxes))
+        task.annotations.append(_read_row(row, fields, boxes=boxes, ancestors=ancestors))
     return list(tasks.values())
 
 
-def _read_row(row: _Row, fields: _Fields, *, boxes: bool) -> Annotation:
+def _read_row(row: _Row, fields: _Fields, *, boxes: bool, ancestors: bool) -> Annotation:
     annotation = Annotation(
         annotator=str(row.get("annotator")), updated=str(row.get("updated_at") or row.get("created_at") or "")
     )
@@ -163,7 +177,15 @@ def _read_row(row: _Row, fields: _Fields, *, boxes: bool) -> Annotation:
         value = row.get(name)
         if isinstance(value, dict) and "choices" in value:
             value = value["choices"]
-        annotation.tags += () if value == "" else tags_of(value, name, annotation.problems)
+        if isinstance(value, str) and value.startswith('{"'):
+            message = f"{name} is {value!r}, which is damaged JSON: export the project again"
+            annotation.problems.append(RowProblem("bad_value", message))
+        elif value != "":
+            annotation.tags += tags_of(value, name, annotation.problems)
+    for name in fields.taxonomies:
+        for each in row.get(name) or ():
+            path = each.get(_TAXONOMY) if isinstance(each, dict) else each
+            read_taxonomy(path, annotation, ancestors=ancestors)
     for name in fields.regions:
         regions = row.get(name) or []
         if not isinstance(regions, list) or not all(isinstance(each, dict) for each in regions):

@@ -14,7 +14,7 @@ from freeloc.datasets.tags.rows import RowProblem
 from freeloc.geometry.box import Corners, are_in_range
 from freeloc.geometry.size import Size
 
-__all__ = ["Annotation", "Task", "read_region", "tags_of"]
+__all__ = ["Annotation", "Task", "read_region", "read_taxonomy", "tags_of"]
 
 _PERCENT: Final = 100
 _ROTATIONS: Final = ("rotation", "image_rotation")
@@ -29,6 +29,7 @@ class Annotation:
         updated: when the annotation was saved last; such texts sort by time.
         ground_truth: whether it was marked as the ground truth.
         tags: the choices.
+        above: the levels above choices in a taxonomy, unless these are choices as well.
         objects: the labeled regions.
         size: the size of the image that the regions declare, or None.
         problems: problems with the annotation.
@@ -38,6 +39,7 @@ class Annotation:
     updated: str = ""
     ground_truth: bool = False
     tags: list[str] = field(default_factory=list)
+    above: list[str] = field(default_factory=list)
     objects: list[ImageObject] = field(default_factory=list)
     size: Size | None = None
     problems: list[RowProblem] = field(default_factory=list)
@@ -88,6 +90,23 @@ class Task:
 def tags_of(value: object, name: str, problems: list[RowProblem]) -> tuple[str, ...]:
     """Return the tags in a list of choices, or in a single one, and add any problem to a list."""
     return check_tags([value] if isinstance(value, str) else value, name, problems)
+
+
+def read_taxonomy(value: object, annotation: Annotation, *, ancestors: bool) -> None:
+    """Add the choices in a taxonomy to an annotation: the last level of each or, on request, all levels.
+
+    Args:
+        value: a list with the levels of each choice.
+        annotation: the annotation to which the choices and problems are added.
+        ancestors: whether every level is a tag.
+    """
+    if not isinstance(value, list):
+        annotation.problems.append(RowProblem("bad_value", f"taxonomy is {value!r}, not a list of choices"))
+        return
+    for path in value:
+        levels = tags_of(path, "taxonomy", annotation.problems)
+        annotation.tags += levels if ancestors else levels[-1:]
+        annotation.above += () if ancestors else levels[:-1]
 
 
 def read_region(

@@ -50,10 +50,18 @@ _TABLES = frozenset(
 )
 """Suffixes of tables and databases that may list images; freeloc reads Parquet alone, and only if it is chosen."""
 
+_SHARDS = f"data/*{PARQUET_SUFFIX}"
+"""Where Hugging Face's ``push_to_hub`` writes a dataset."""
+
 _TEXTS = frozenset((*LIST_SUFFIXES, ".json", ".txt", ".xml", ".yaml", ".yml"))
 """Suffixes of text files that list images if they contain the names of images."""
 
-_IMAGE_NAME = re.compile(rf"[^\s\"'<>,;|:/\\]+({'|'.join(map(re.escape, SUFFIXES))})(?![\w.])", re.IGNORECASE)
+_IN_NAME = r"[^\s\"'<>,;|:/\\]"
+_IMAGE_NAME = re.compile(
+    rf"(?<!{_IN_NAME}){_IN_NAME}+({'|'.join(map(re.escape, SUFFIXES))})(?![\w.])", re.IGNORECASE
+)
+"""The name of an image; only the start of a text is tried, because a text without blanks may be very long."""
+
 _NAMES_TO_TRY = 10
 
 _HELPER_NAMES = frozenset(
@@ -160,6 +168,8 @@ class FolderLayout:
             # Next to class folders, a list without the usual names may be anything.
             lists = [file for file in others if _has_tags(file)]
         other_lists = [file for file in others if file not in lists and _lists_images(file, [path, *folders])]
+        if not (metadata or lists or classes or helpers or other_lists):
+            other_lists = sorted(file for file in path.glob(_SHARDS) if is_file(file))
         found = (metadata, lists, other_lists, classes, splits, helpers, passed_over)
         return cls(path, *map(tuple, found))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from freeloc.datasets.data_source import DataFrame, TagsInMemory
@@ -16,7 +16,7 @@ from freeloc.datasets.tags.rows import TagSource, TagTable
 from freeloc.datasets.tags.table import read_table
 from freeloc.errors import ConfigurationError
 
-__all__ = ["read_in_memory", "source_name"]
+__all__ = ["cell_of", "read_in_memory", "source_name"]
 
 _MISSING_TYPES: Final = ("NAType", "NaTType")
 """Types of the values that stand for a missing value in columns of pandas, besides None and NaN."""
@@ -53,7 +53,7 @@ def read_in_memory(data: TagsInMemory, source: TagSource) -> TagTable:
         columns = []
         if len(set(names)) == len(names):  # otherwise, the header is refused
             columns = [_values(data, name) for name in given]
-    cells = [[_cell(value) for value in column] for column in columns]
+    cells = [[cell_of(value) for value in column] for column in columns]
     records = list(enumerate(zip(*cells, strict=True), start=1))
     return read_table(names, records, source, None)
 
@@ -74,7 +74,7 @@ def _values(frame: DataFrame, name: Any) -> list[Any]:
     return values
 
 
-def _cell(value: object) -> str:
+def cell_of(value: object) -> str:
     """Return a value as the text of a cell in a CSV file."""
     if isinstance(value, str):
         return value
@@ -84,12 +84,14 @@ def _cell(value: object) -> str:
         return os.fsdecode(value)
     to_list = getattr(value, "tolist", None) or getattr(value, "to_list", None)  # arrays and their numbers
     if to_list is not None:
-        return _cell(to_list())
+        return cell_of(to_list())
     if isinstance(value, Mapping):
         return repr(value)
-    if isinstance(value, Collection) and not isinstance(value, bytes):
+    if isinstance(value, Collection | Iterator) and not isinstance(value, bytes):
         items = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
         return json.dumps(
             [item if isinstance(item, str | int | float | None) else [repr(item)] for item in items]
         )
+    if callable(value) or type(value).__repr__ is object.__repr__:  # no value, which must not become a tag
+        return json.dumps([[repr(value)]])
     return str(value)
