@@ -26,6 +26,7 @@ from freeloc.cli.quantize import quantize as quantize_command
 from freeloc.cli.train import train as train_command
 from freeloc.datasets import DatasetChecks, TagRules, open_dataset
 from freeloc.datasets.tag_options import TagOptions
+from freeloc.datasets.training_data import open_for_validation
 from freeloc.demo.run import DemoSettings
 from freeloc.errors import ConfigurationError
 from freeloc.evaluation.options import EvaluationOptions
@@ -147,8 +148,8 @@ def test_ctrl_c_ends_with_one_line(freeloc: Callable[..., Any], monkeypatch: pyt
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for name in ("freeloc.datasets.open_dataset", "freeloc.datasets.checks.check.open_for_training"):
-        monkeypatch.setattr(name, stopped)
+    for name in ("training_data", "checks.check"):
+        monkeypatch.setattr(f"freeloc.datasets.{name}.open_for_training", stopped)
     monkeypatch.setattr("freeloc.images.find.find_images", stopped)
     for words, told in (
         (("check", "anything"), "freeloc: interrupted\n"),
@@ -198,7 +199,7 @@ def test_ctrl_c_says_what_a_training_run_has_stored(
             (tmp_path / name).touch()
         raise error
 
-    monkeypatch.setattr("freeloc.datasets.open_dataset", stopped)
+    monkeypatch.setattr("freeloc.datasets.training_data.open_for_training", stopped)
     answer = freeloc("train", "x", "--out", tmp_path)
     assert (answer.code, answer.out) == (130, "")
     assert answer.err.startswith("freeloc: interrupted; ")
@@ -339,11 +340,13 @@ def test_train_has_the_librarys_defaults() -> None:
     assert default(train_command, "minus_one") == DatasetChecks().minus_one
     assert default(train_command, "ancestors") == DatasetChecks().ancestors
     assert default(train_command, "val") is default(train, "val") is settings.val_split
+    assert default(train_command, "val_format") == default(open_for_validation, "format")
+    assert default(train_command, "val_images") == default(open_for_validation, "images")
     assert default(train_command, "val_split") == settings.val_split
     assert default(train_command, "patience") == settings.patience
     assert default(train_command, "no_report") is not settings.report
     abbreviated = {"no_cache", "no_report"}
-    own = {"data", "format_", "verbose"}
+    own = {"data", "format_", "verbose", "val_format", "val_images"}
     assert inspect.signature(train_command).parameters.keys() <= everything | abbreviated | own
 
 

@@ -208,7 +208,7 @@ def test_what_is_no_folder_of_images_with_keywords_is_refused(tmp_path: Path, al
 
 def test_ancestors_apply_only_to_this_format(album: Path) -> None:
     (album / "metadata.csv").write_text("file_name,tags\napple.png,dog\n")
-    with pytest.raises(FreelocError, match="ancestors applies only to the format 'keywords'") as caught:
+    with pytest.raises(FreelocError, match="ancestors applies only to keywords and exports") as caught:
         open_dataset(album, checks=ANCESTORS)
     assert caught.value.parameter == "ancestors"
 
