@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from freeloc.cli.options import ModelName, Preset, Quiet, Scales, Weights, parse_scales, parse_size
+from freeloc.cli.options import (
+    Location,
+    ModelName,
+    Preset,
+    Quiet,
+    Scales,
+    Weights,
+    parse_scales,
+    parse_size,
+)
 
 __all__ = ["export"]
 
@@ -38,6 +47,7 @@ def export(
             "Default: images of any size.",
         ),
     ] = None,
+    location: Location = "fused",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     quiet: Quiet = False,
     weights: Weights = None,
@@ -59,6 +69,7 @@ def export(
         size=parse_size(size),
         weights=weights,
         overwrite=overwrite,
+        location=location,
     )
     for path in files if not quiet else ():
         print_status(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")

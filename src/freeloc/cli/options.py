@@ -28,6 +28,7 @@ __all__ = [
     "Format",
     "Images",
     "InferencePrecision",
+    "Location",
     "MinImages",
     "MinusOne",
     "ModelName",
@@ -219,6 +220,14 @@ InferencePrecision = Annotated[
 Scales = Annotated[
     str | None,
     typer.Option(help="Scales, such as 0.5,1,2. Default: the model's.", rich_help_panel=RUNTIME),
+]
+Location = Annotated[
+    choices.LocationMode,
+    typer.Option(
+        help="How points are located. fused: maximum of the map averaged over scales; paper: maximum over the "
+        "maps of all scales.",
+        rich_help_panel=RUNTIME,
+    ),
 ]
 Point = Annotated[
     choices.PointKind,

@@ -11,9 +11,9 @@ import typer
 from freeloc import _literals as choices
 from freeloc.cli.image_arguments import Recursive, read_image_arguments
 from freeloc.cli.options import (
-    RUNTIME,
     Classes,
     InferencePrecision,
+    Location,
     ModelName,
     Point,
     Preset,
@@ -142,14 +142,7 @@ def predict(
             rich_help_panel=OUTPUT,
         ),
     ] = "auto",
-    location: Annotated[
-        choices.LocationMode,
-        typer.Option(
-            help="How points are located. fused: maximum of the map averaged over scales; paper: maximum over the "
-            "maps of all scales.",
-            rich_help_panel=RUNTIME,
-        ),
-    ] = "fused",
+    location: Location = "fused",
     point: Point = "salient",
     scales: Scales = None,
     weights: Weights = None,

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 from freeloc.posttraining.export.graph import Graph, Value
+from tests.posttraining.export.runtimes import RUNTIMES, runner
 
 
 def run(graph: Graph, value: Value, **inputs: Any) -> Any:
@@ -36,6 +37,22 @@ def test_operators_are_those_of_numpy() -> None:
     assert (
         run(graph, result, x=x).tolist() == ((20 - x) * 3 // 2 + np.minimum(np.maximum(x % 4, 2), x)).tolist()
     )
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_quotients_are_those_of_python(runtime: str) -> None:
+    """OpenVINO multiplies by the inverse of the divisor in float32."""
+    rng = np.random.default_rng(0)
+    divisors = rng.integers(1, 3000, 20_000)
+    dividends = divisors * rng.integers(-6, 500_000, 20_000) + rng.integers(-1, 2, 20_000)
+    graph = Graph("g")
+    dividend, divisor = (graph.add_input(name, np.int64, ["n"]) for name in "xy")
+    numbers = [value.cast(np.float32) for value in (dividend % 65536, divisor)]
+    results = [*divmod(dividend, divisor), *divmod(numbers[0], numbers[1])]
+    model = graph.finish([(f"out{index}", value, ["n"]) for index, value in enumerate(results)])
+    found = runner(model, runtime)({"x": dividends, "y": divisors})
+    np.testing.assert_array_equal(found[:2], divmod(dividends, divisors))
+    np.testing.assert_array_equal(found[2:], divmod(dividends % 65536, divisors))
 
 
 def test_equal_constants_are_stored_once() -> None:

@@ -12,15 +12,11 @@ import pytest
 
 from freeloc._typing import Uint8Array
 from freeloc.geometry.size import Size
-from freeloc.inference import fusion
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import ScalePlan
-from freeloc.inference.score_map import fusion_lattice
 from freeloc.models.model import Model
-from freeloc.posttraining.export.axis import ImageAxis
-from freeloc.posttraining.export.graph import Graph
-from freeloc.posttraining.export.localization import Computation, _highest_points, build_graph
+from freeloc.posttraining.export.localization import Computation, build_graph
 from freeloc.posttraining.export.network import convert_network
 from tests.posttraining.export.small_model import SmallBackbone, small_model
 
@@ -93,6 +89,24 @@ def test_images_of_odd_sizes(computation: Computation) -> None:
     assert len(found) > 2 * len(SIZES)  # the points are not all in one place
 
 
+@pytest.mark.parametrize("preset", [None, "balanced"])
+def test_points_of_the_paper(computation: Computation, preset: Any) -> None:
+    """They are the highest cells of all scales, and the maps are raw scores."""
+    plan = (
+        ScalePlan(MODEL.header.scales) if preset is None else ScalePlan((0.7, 1.4, 2.0), early_exit_after=2)
+    )
+    session = session_of(replace(computation, plan=plan, location="paper"))
+    localizer = reference(MODEL, location="paper", preset=preset)
+    for width, height in ((333, 500), (97, 61), (90, 60), (500, 30)):
+        image = a_photo(width, height)
+        scores, _, points, maps = session.run(None, {"image": image})
+        expected = localizer(image)
+        assert expected.maps.max() > 1
+        np.testing.assert_allclose(scores, expected.scores, atol=1e-3)
+        np.testing.assert_allclose(maps, expected.maps, atol=1e-3)
+        np.testing.assert_allclose(points, expected.points, atol=0.01)
+
+
 def test_one_scale(computation: Computation) -> None:
     session = session_of(replace(computation, plan=ScalePlan((1.4,))))
     localizer = reference(MODEL, scales=(1.4,))
@@ -141,24 +155,7 @@ def test_a_static_size_leaves_only_operations_of_fixed_shapes(computation: Compu
     for value in described:
         assert all(side.HasField("dim_value") for side in value.type.tensor_type.shape.dim), value.name
     operators = {node.op_type for node in model.graph.node}
-    assert not operators & {"Shape", "Range", "If", "Loop", "Resize", "NonZero", "Reshape"}
+    assert not operators & {"Shape", "Range", "If", "Loop", "Resize", "NonZero"}
+    constants = {weight.name for weight in model.graph.initializer}
+    assert {node.input[1] for node in model.graph.node if node.op_type == "Reshape"} <= constants
     check(session_of(static), reference(MODEL, scales=(1.0,)), a_photo(250, 187))
-
-
-def test_of_equal_maxima_the_one_nearest_the_center_is_the_point() -> None:
-    size = Size(301, 200)
-    lattice = fusion_lattice(size)
-    maps = np.random.default_rng(3).integers(0, 4, (6, lattice.rows, lattice.cols)).astype(np.float32)
-    maps[0] = 0.5  # equal everywhere
-    maps[1, :3, 5:20] = 9  # a plateau at the border
-    graph = Graph("points")
-    height, width = (graph.constant(np.int64(side)) for side in (size.height, size.width))
-    axes = (ImageAxis.of(height, width), ImageAxis.of(width, width))
-    points = _highest_points(graph.add_input("maps", np.float32, maps.shape), axes)
-    session = onnxruntime.InferenceSession(graph.finish([("points", points, [6, 2])]).SerializeToString())
-    (found,) = session.run(None, {"maps": maps})
-    expected = fusion._highest_points(maps, lattice).points
-    center = np.array([size.width / 2, size.height / 2])
-    distances, others = (np.hypot(*(values - center).T) for values in (found, expected))
-    np.testing.assert_allclose(distances, others, rtol=1e-5)  # two of them may be equally far from the center
-    np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)

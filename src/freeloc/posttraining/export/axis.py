@@ -8,18 +8,21 @@ each depends on the other only through the longest side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from freeloc._typing import Float64Array
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import REFERENCE_SIDE, Size
 from freeloc.inference.score_map import LATTICE_STEP
 from freeloc.posttraining.export.graph import Graph, Value
+from freeloc.posttraining.export.rounding import rounded_share
 
 __all__ = ["ImageAxis", "ScaleAxis", "hat_weights"]
 
@@ -59,8 +62,8 @@ class ImageAxis:
     @classmethod
     def of(cls, length: Value, longest: Value) -> ImageAxis:
         """Return an axis, for which the length of the lattice is computed."""
-        spacing = LATTICE_STEP * longest.cast(np.float64) / REFERENCE_SIDE
-        lattice = (length.cast(np.float64) / spacing).map("Round").cast(np.int64).or_larger(1)
+        positions = Fraction(REFERENCE_SIDE) / Fraction(LATTICE_STEP)
+        lattice = rounded_share(length, longest, positions, _lattice_in_python).or_larger(1)
         known = longest.graph.constant(_longest_lattices()).take(longest.or_smaller(_MAX_SIDE), 0)
         lattice = length.equals(longest).where(known.cast(np.int64), lattice)
         return cls(length.graph, length, longest, lattice)
@@ -114,11 +117,26 @@ class ScaleAxis:
         positions = (on_canvas - self.layout.offset) / float(self.layout.stride)
         return hat_weights(positions, self.valid)
 
+    def to_image(self, cells: Value) -> Value:
+        """Return float64 image coordinates of the centers of cells; see `freeloc.geometry.grid.Grid`."""
+        length = self.image.length.cast(np.float64)
+        on_canvas = cells.cast(np.float64) * float(self.layout.stride) + self.layout.offset
+        return (on_canvas * (length / self.content.cast(np.float64))).or_smaller(length)
+
 
 def _resized(length: Value, longest: Value, target: int) -> Value:
     """Return a length after the image is resized so that its longest side has ``target`` pixels."""
-    ratio = target / longest.cast(np.float64)
-    return (length.cast(np.float64) * ratio).map("Round").cast(np.int64).or_larger(1)
+    return rounded_share(length, longest, Fraction(target), _resized_in_python).or_larger(1)
+
+
+def _resized_in_python(lengths: Float64Array, longest: Float64Array, target: Fraction) -> Float64Array:
+    """Return the sides of `freeloc.geometry.pyramid.Pyramid.grid` before they are rounded."""
+    return lengths * (float(target) / longest)
+
+
+def _lattice_in_python(lengths: Float64Array, longest: Float64Array, _positions: Fraction) -> Float64Array:
+    """Return the sides of `freeloc.geometry.lattice.Lattice.with_spacing` before they are rounded."""
+    return lengths / (LATTICE_STEP * longest / REFERENCE_SIDE)
 
 
 def _fractions(count: Value, length: Value) -> Value:

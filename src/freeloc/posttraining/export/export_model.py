@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from freeloc._literals import Preset
-from freeloc._validation import Count, check_arguments
+from freeloc._literals import LocationMode, Preset
+from freeloc._log import NOTICE, get_logger
+from freeloc._validation import Count, check_arguments, check_keywords
 from freeloc.errors import ConfigurationError, OutputError
 from freeloc.geometry.size import Size
 from freeloc.inference.decision import DecisionRule
@@ -22,7 +23,15 @@ from freeloc.posttraining.export.requirements import check_export_available
 if TYPE_CHECKING:
     import onnx as onnx_package
 
-__all__ = ["export_model"]
+__all__ = ["FurtherOptions", "export_model"]
+
+_log = get_logger(__name__)
+
+
+class FurtherOptions(TypedDict, total=False):
+    """Rarely used options of `export_model`."""
+
+    location: LocationMode
 
 
 @check_arguments
@@ -36,14 +45,15 @@ def export_model(
     size: tuple[Count, Count] | None = None,
     weights: str | Path | None = None,
     overwrite: bool = False,
+    **further: Unpack[FurtherOptions],
 ) -> tuple[Path, ...]:
     """Write a model as files that other programs run without freeloc, from an image to its points.
 
     The input ``image`` is (height, width, 3) uint8 RGB, upright. The outputs are those of a
     `freeloc.Localization`: ``scores`` and ``probabilities``, (K,) float32; ``points``, (K, 2) float32 x and y in
-    image coordinates; and ``maps``, (K, rows, cols) float32 values between 0 and 1 on the lattice. Resizing, all
-    scales and the calibration are part of the graph, which computes in float32; points are located as in the mode
-    "fused".
+    image coordinates; and ``maps``, (K, rows, cols) float32 on the lattice. Resizing, all scales and the
+    calibration are part of the graph, which computes in float32, even if the model has an int8 network. Points are
+    salient.
 
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
@@ -55,6 +65,8 @@ def export_model(
             scale. Default: images of any size.
         weights: local weight file of the backbone; None uses the backbone's default weights.
         overwrite: whether to replace existing files.
+        further: ``location``, how points are located: "fused" (default) or "paper"; see
+            `freeloc.inference.fusion.localize`.
 
     Returns:
         The files that were written.
@@ -66,16 +78,19 @@ def export_model(
         BackboneError: the backbone cannot be loaded or converted.
         OutputError: a file exists or cannot be written, or another process is writing to it.
     """
-    plan_options = LocalizerOptions(scales, preset)
+    check_keywords("export_model", further, FurtherOptions.__annotations__)
+    chosen = LocalizerOptions(scales, preset, **further)
     targets = _targets(onnx, openvino, overwrite=overwrite)
     check_export_available()
     source = ModelSource.from_file(model, weights)
-    plan = plan_options.scale_plan(source.header.scales)
+    plan = chosen.scale_plan(source.header.scales)
     _check_size(size, plan)
+    if source.header.int8 is not None:
+        _log.log(NOTICE, "the file computes in float32: the model's int8 network is not exported")
     with ExitStack() as locks:
         for path in targets:
             locks.enter_context(lock_file(path))
-        graph, metadata = _build(source, plan, preset, None if size is None else Size(*size))
+        graph, metadata = _build(source, plan, chosen, None if size is None else Size(*size))
         if onnx is not None:
             from freeloc.posttraining.export.onnx_file import write_onnx
 
@@ -120,7 +135,7 @@ def _check_size(size: tuple[int, int] | None, plan: ScalePlan) -> None:
 
 
 def _build(
-    source: ModelSource, plan: ScalePlan, preset: Preset | None, size: Size | None
+    source: ModelSource, plan: ScalePlan, options: LocalizerOptions, size: Size | None
 ) -> tuple[onnx_package.ModelProto, dict[str, str]]:
     """Return the graph and the metadata."""
     from freeloc.posttraining.export.localization import Computation, build_graph
@@ -139,6 +154,7 @@ def _build(
         pad_color=source.pad_color,
         pooling=header.pooling,
         decision=decision,
+        location=options.location,
         size=size,
     )
-    return build_graph(computation), describe(source, decision, plan, preset)
+    return build_graph(computation), describe(source, decision, plan, options)

@@ -30,8 +30,8 @@ Number: TypeAlias = int | float
 class Value:
     """A tensor of a graph; arithmetic on it adds nodes to the graph.
 
-    Numbers in an expression take the data type of the value with which they are combined. ``//`` is a division of
-    integers that rounds toward zero, so its operands must not be negative where that makes a difference.
+    Numbers in an expression take the data type of the value with which they are combined. ``//`` and ``%`` are
+    those of Python, for whole numbers.
 
     Attributes:
         graph: the graph.
@@ -155,17 +155,22 @@ class Value:
     def __rtruediv__(self, other: Number) -> Value:
         return self._combine("Div", other, swapped=True)
 
-    def __floordiv__(self, other: Value | Number) -> Value:
-        return self._combine("Div", other)
+    def __divmod__(self, other: Value | Number) -> tuple[Value, Value]:
+        divisor = self._operand(other)
+        estimate = self / divisor
+        if self.dtype.kind == "f":
+            estimate = estimate.map("Floor")
+        # ONNX rounds toward zero, and OpenVINO multiplies by the inverse in float32, so it may be wrong by one.
+        rest = self - estimate * divisor
+        is_negative, is_small = (rest.is_less(limit).cast(self.dtype) for limit in (0, divisor))
+        missing = 1 - is_negative - is_small
+        return estimate + missing, rest - missing * divisor
 
-    def __rfloordiv__(self, other: Number) -> Value:
-        return self._combine("Div", other, swapped=True)
+    def __floordiv__(self, other: Value | Number) -> Value:
+        return divmod(self, other)[0]
 
     def __mod__(self, other: Value | Number) -> Value:
-        return self._combine("Mod", other)
-
-    def __rmod__(self, other: Number) -> Value:
-        return self._combine("Mod", other, swapped=True)
+        return divmod(self, other)[1]
 
     def __matmul__(self, other: Value) -> Value:
         return self._combine("MatMul", other)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import onnx
 
+from freeloc._literals import LocationMode
 from freeloc.geometry.grid import CellLayout
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.geometry.size import Size
@@ -18,13 +18,11 @@ from freeloc.inference.presets import ScalePlan
 from freeloc.inference.score_map import FUSION_GAIN
 from freeloc.posttraining.export.axis import ImageAxis
 from freeloc.posttraining.export.graph import Graph, Value
+from freeloc.posttraining.export.points import highest_cells, highest_on_lattice
 from freeloc.posttraining.export.pooling import pooling_function
 from freeloc.posttraining.export.resampling import resize
 
 __all__ = ["Computation", "build_graph"]
-
-_FAR: Final = 1e30
-"""A squared distance that no two positions of an image have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +37,7 @@ class Computation:
         pad_color: RGB color of the padding.
         pooling: how score maps are pooled to scores.
         decision: how scores become probabilities.
+        location: how points are located.
         size: the size of all images; None for images of any size.
     """
 
@@ -49,11 +48,12 @@ class Computation:
     pad_color: tuple[int, int, int]
     pooling: str
     decision: DecisionRule
+    location: LocationMode = "fused"
     size: Size | None = None
 
 
 def build_graph(computation: Computation) -> onnx.ModelProto:
-    """Return the graph of a localizer, whose points are those of the mode "fused".
+    """Return the graph of a localizer.
 
     The input is ``image``, (height, width, 3) uint8 RGB. The outputs are ``scores`` and ``probabilities``, (K,)
     float32; ``points``, (K, 2) float32 x and y in image coordinates; and ``maps``, (K, rows, cols) float32 on the
@@ -70,14 +70,15 @@ def build_graph(computation: Computation) -> onnx.ModelProto:
     scales = computation.plan.scales
     first = computation.plan.early_exit_after or len(scales)
     known = [_score(image, axes, computation, scale) for scale in scales[:first]]
-    scores, maps = _mean(known)
+    combine = _mean if computation.location == "fused" else _highest
+    scores, maps, *points = combine(known)
     if first < len(scales):
 
         def all_scales() -> tuple[Value, ...]:
-            return _mean([*known, *(_score(image, axes, computation, scale) for scale in scales[first:])])
+            return combine([*known, *(_score(image, axes, computation, scale) for scale in scales[first:])])
 
         is_undecided = scores.map("Abs").reduce("Min", 0).is_less(UNDECIDED_SCORE)
-        scores, maps = graph.choose(is_undecided, all_scales, lambda: (scores, maps))
+        scores, maps, *points = graph.choose(is_undecided, all_scales, lambda: (scores, maps, *points))
     count = computation.network.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     lattice = [axis.lattice.constant for axis in axes]
     rows, cols = (
@@ -87,7 +88,7 @@ def build_graph(computation: Computation) -> onnx.ModelProto:
         [
             ("scores", scores, [count]),
             ("probabilities", _probabilities(scores, computation.decision), [count]),
-            ("points", _highest_points(maps, axes), [count, 2]),
+            ("points", points[0] if points else highest_on_lattice(maps, axes), [count, 2]),
             ("maps", maps, [count, rows, cols]),
         ]
     )
@@ -105,8 +106,12 @@ def _axes(graph: Graph, image: Value, size: Size | None) -> tuple[ImageAxis, Ima
 
 def _score(
     image: Value, axes: tuple[ImageAxis, ImageAxis], computation: Computation, scale: float
-) -> tuple[Value, Value]:
-    """Return the (K,) scores and the (K, rows, cols) sigmoid map on the lattice at one scale."""
+) -> tuple[Value, ...]:
+    """Return the (K,) scores and the (K, rows, cols) maps on the lattice at one scale.
+
+    The maps are those of the logistic function for points located as "fused". Otherwise, they are raw scores, and
+    the (K, 2) points and the (K,) scores at them follow.
+    """
     down, across = (axis.at_scale(computation.pyramid, scale, computation.layout) for axis in axes)
     resized, size = image, (axes[0].length, axes[1].length)
     for target in zip(down.lengths, across.lengths, strict=True):
@@ -115,8 +120,10 @@ def _score(
     raw = image.graph.call(computation.network, canvas)
     valid = raw.first((down.valid, across.valid), (2, 3))
     scores = pooling_function(computation.pooling)(valid, down.valid * across.valid)
-    softened = (valid * float(FUSION_GAIN)).map("Sigmoid").without_axis(0)
-    return scores, down.sampling_weights() @ softened @ across.sampling_weights().transpose(1, 0)
+    fused = computation.location == "fused"
+    values = ((valid * float(FUSION_GAIN)).map("Sigmoid") if fused else valid).without_axis(0)
+    maps = down.sampling_weights() @ values @ across.sampling_weights().transpose(1, 0)
+    return (scores, maps) if fused else (scores, maps, *highest_cells(values, (down, across)))
 
 
 def _pad(
@@ -132,12 +139,23 @@ def _pad(
     return (graph.op("Pad", centered, graph.vector(0, 0, 0, *missing, 0)) + shift).with_axes(0)
 
 
-def _mean(outputs: Sequence[tuple[Value, Value]]) -> tuple[Value, Value]:
+def _mean(outputs: Sequence[tuple[Value, ...]]) -> tuple[Value, ...]:
     """Return the means of the scores and of the maps over scales."""
     scores, maps = outputs[0]
     for more_scores, more_maps in outputs[1:]:
         scores, maps = scores + more_scores, maps + more_maps
     return scores / len(outputs), maps / len(outputs)
+
+
+def _highest(outputs: Sequence[tuple[Value, ...]]) -> tuple[Value, ...]:
+    """Return the mean scores, the highest maps, and the points of the highest cells of all scales."""
+    scores, maps, points, responses = outputs[0]
+    for more_scores, more_maps, more_points, more_responses in outputs[1:]:
+        scores, maps = scores + more_scores, maps.or_larger(more_maps)
+        is_higher = responses.is_less(more_responses)
+        points = is_higher.with_axes(1).where(more_points, points)
+        responses = responses.or_larger(more_responses)
+    return scores / len(outputs), maps, points
 
 
 def _probabilities(scores: Value, decision: DecisionRule) -> Value:
@@ -150,19 +168,3 @@ def _probabilities(scores: Value, decision: DecisionRule) -> Value:
         for values in (calibration.slopes, calibration.offsets)
     )
     return (scores * slopes + offsets).map("Sigmoid")
-
-
-def _highest_points(maps: Value, axes: tuple[ImageAxis, ImageAxis]) -> Value:
-    """Return the (K, 2) x and y of the maxima of maps; of equal maxima, that of the one nearest the center."""
-    ys, xs = (axis.lattice_positions() for axis in axes)
-    offsets = [
-        positions - axis.length.cast(np.float64) / 2 for positions, axis in zip((ys, xs), axes, strict=True)
-    ]
-    distances = ((offsets[0] * offsets[0]).with_axes(1) + offsets[1] * offsets[1]).cast(np.float32)
-    is_highest = maps.equals(maps.reduce("Max", 1, 2, keepdims=True))
-    candidates = is_highest.where(distances, maps.graph.constant(np.float32(_FAR)))
-    best = maps.graph.op("ArgMin", candidates.flat(1), dtype=np.int64, axis=1, keepdims=0)
-    rows = best // axes[1].lattice
-    cols = best - rows * axes[1].lattice
-    points = [positions.cast(np.float32).take(index, 0) for positions, index in ((xs, cols), (ys, rows))]
-    return maps.graph.op("Concat", *(values.with_axes(1) for values in points), axis=1)
