@@ -75,7 +75,8 @@ class Videos(Target):
                     break
         except ImageError as caught:
             error = caught
-        require(found == list(range(0, every * len(found), every)), f"the frames are {found}")
+        require(found == sorted(set(found)), f"the frames are {found}")
+        require(all(number % every == 0 for number in found), f"the frames are {found}")
         if len(found) < _MAX_FRAMES:
             count = sum(1 for _ in frame_sources(path, every))
             require(count == len(found) + (error is not None), "frame_sources yields other frames")

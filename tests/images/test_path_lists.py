@@ -46,6 +46,8 @@ def send(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
         b"a.png\nb c.png\nsub/d.png\n",
         b"\xef\xbb\xbfa.png\r\n\r\n  b c.png \r\nsub/d.png",
         b"a.png\0b c.png\0sub/d.png\0",
+        "a.png\r\nb c.png\r\nsub/d.png\r\n".encode("utf-16"),
+        "\ufeffa.png\nb c.png\nsub/d.png".encode("utf-16-be"),
     ],
 )
 def test_lists_in_files_and_on_standard_input(

@@ -358,6 +358,38 @@ def test_a_damaged_video_stops_or_is_skipped(
     assert tree(tmp_path / "again") == before
 
 
+@pytest.mark.parametrize("start", [0, 11])
+def test_damaged_frames_are_left_out(
+    predict: Callable[..., int],
+    files: list[Path],
+    tmp_path: Path,
+    start: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The others have their numbers and times in the records and in the annotated video; one warning counts."""
+    write_video(files[1], noise(40, size=(160, 120)), options={"g": "8", "crf": "10"}, movflags="+faststart")
+    with av.open(str(files[1])) as video:
+        sizes = [(packet.pos, packet.size) for packet in video.demux(video=0) if packet.pos]
+    data = bytearray(files[1].read_bytes())
+    for position, size in sorted(sizes)[start : start + 3]:
+        data[position + 4 : position + size] = b"\xff" * (size - 4)
+    files[1].write_bytes(data)
+    out = tmp_path / "out"
+    predict(PredictionOptions(formats=("jsonl", "video"), every=2), paths=files[1:2])
+    numbers = [record["frame"] for record in records(out)]
+    assert numbers[-1] == 38
+    missing = set(range(0, 40, 2)) - set(numbers)
+    assert missing
+    assert max(missing) <= 16
+    assert [record["time"] for record in records(out)] == [number / 25 for number in numbers]
+    shown = presentation_times(out / "videos" / "b.mp4")
+    assert shown[-1] == Fraction(39, 25)
+    (record,) = caplog.records
+    assert record.message == (
+        f"{files[1]}: left out {40 - len(shown)} damaged frames, counting those up to the next keyframe"
+    )
+
+
 def test_nothing_but_a_bad_video(predict: Callable[..., int], files: list[Path], tmp_path: Path) -> None:
     files[1].write_bytes(b"")
     with pytest.raises(ImageError, match=r"no image can be read \(1 tried\).*it is empty"):

@@ -25,16 +25,19 @@ _BINARY: Final = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 """Bytes that neither names of files nor the text between them contain."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+"""The first bytes of files that PowerShell writes."""
 
 
 def expand_path_lists(words: Sequence[str], *, quiet: bool = False) -> list[str | Path]:
     """Replace the lists among the words of a command line by the paths in them.
 
     ``@FILE`` is a text file, and ``-`` is standard input, with one file, folder or glob pattern per line, or
-    separated by null characters, as ``find -print0`` prints them. Blank lines are ignored. A path is relative to
-    the current folder or, if there is no such file, to the folder of the list. If standard input is an image or a
-    video, ``-`` is this file, and `freeloc.io.regular_file.open_regular` opens it under this name. A word that is
-    also the name of a file is that file.
+    separated by null characters, as ``find -print0`` prints them. Blank lines are ignored, and text in UTF-16 is
+    recognized by its byte order mark. A path is relative to the current folder or, if there is no such file, to the
+    folder of the list. If standard input is an image or a video, ``-`` is this file, and
+    `freeloc.io.regular_file.open_regular` opens it under this name. A word that is also the name of a file is that
+    file.
 
     Args:
         words: files, folders, glob patterns and lists.
@@ -94,6 +97,8 @@ def _paths_in(data: bytes, source: str, folder: Path | None) -> Iterator[Path]:
         source: the list, for messages.
         folder: the folder of the list; None if it has none.
     """
+    if data.startswith(_UTF_16_MARKS):
+        data = data.decode("utf-16", "replace").encode()
     if _BINARY.search(data):
         raise ImageError(f"{source} is neither an image nor a list of paths: write one path per line")
     separator = b"\0" if b"\0" in data else b"\n"

@@ -2,6 +2,9 @@
 
 PyAV, which the extra ``video`` installs, is loaded when a video is opened. Frames are turned upright by the
 display matrix of the video, and their pixels are used as they are stored, even if they are not square.
+
+Damaged frames are left out, with those up to the next keyframe, which are computed from them. They count in the
+numbers of frames, unless the file has lost them without a trace.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from heapq import heappop, heappush
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from PIL import Image
 
+from freeloc._log import get_logger
 from freeloc.errors import ImageError, MissingDependencyError
 from freeloc.geometry.orientation import matrix_orientation, swaps_sides
 from freeloc.images.decode_errors import DECODER_ERRORS, check_size, image_error
@@ -27,14 +32,16 @@ from freeloc.images.matroska_end import ends_early
 from freeloc.images.video_formats import VIDEO_PREFIX_LENGTH, find_demuxer
 from freeloc.images.video_frame import VideoFrame
 from freeloc.io.limits import check_resources
+from freeloc.io.progress import pluralize
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
-    from av.packet import Packet
     from av.video.stream import VideoStream
 
 __all__ = ["VideoProperties", "check_video_available", "frame_sources", "read_frames", "read_properties"]
+
+_log = get_logger(__name__)
 
 _REPAIR: Final = "replace it, repair it (ffmpeg -i FILE repaired.mp4), or leave it out"
 
@@ -84,7 +91,7 @@ def read_properties(path: Path) -> VideoProperties:
         return video.properties
 
 
-def read_frames(path: Path, every: int = 1) -> Generator[VideoFrame, None, None]:
+def read_frames(path: Path, every: int = 1, *, warns: bool = True) -> Generator[VideoFrame, None, None]:
     """Decode the frames of a video in the order of presentation.
 
     The time of a frame is its presentation timestamp, from the start time of the file on, as players show it.
@@ -93,18 +100,23 @@ def read_frames(path: Path, every: int = 1) -> Generator[VideoFrame, None, None]
     Args:
         path: the video.
         every: N yields the frames 0, N, 2N, …; the others are decoded as well, but not converted.
+        warns: whether to log at the end how many damaged frames were left out.
 
     Raises:
         MissingDependencyError: PyAV is not installed.
         ImageError: the file is not a video that can be read, or the rest of it is damaged or missing.
     """
     with _open(path) as video:
-        for number, frame in enumerate(video.decode()):
-            time = video.time_of(frame)
-            if number % every == 0:
-                orientation = video.orientation(frame)
-                convert = partial(_upright_image, frame, orientation, path)
-                yield VideoFrame(path, number, time, convert, video.pixel_aspect_ratio(orientation))
+        try:
+            for number, time, frame in video.decode():
+                if number % every == 0:
+                    orientation = video.orientation(frame)
+                    convert = partial(_upright_image, frame, orientation, path)
+                    yield VideoFrame(path, number, time, convert, video.pixel_aspect_ratio(orientation))
+        finally:
+            if warns and video.left_out:
+                count = pluralize(video.left_out, "damaged frame")
+                _log.warning("%s: left out %s, counting those up to the next keyframe", path, count)
 
 
 def frame_sources(path: Path, every: int = 1) -> Generator[VideoFrame, None, None]:
@@ -134,6 +146,9 @@ class _Video:
         container: the open file.
         stream: the stream of the container to decode.
         incomplete: whether the end of the file is missing.
+
+    Attributes:
+        left_out: number of damaged frames before the last one that was decoded.
     """
 
     def __init__(
@@ -143,6 +158,9 @@ class _Video:
         self._container = container
         self._stream = stream
         self._incomplete = incomplete
+        self.left_out = 0
+        self._error: Exception | None = None
+        self._pending: list[int] = []  # timestamps of packets that have not become frames, a heap
         self._unit = stream.time_base or _MICROSECOND
         # Files of this format have no presentation timestamps, but one packet per frame and tick.
         self._counts_ticks = container.format.name == "avi"
@@ -161,46 +179,71 @@ class _Video:
             count = round(seconds * rate) or None
         return VideoProperties(self._unit, rate, count)
 
-    def decode(self) -> Iterator[av.VideoFrame]:
-        """Decode all frames.
+    def decode(self) -> Iterator[tuple[int, float, av.VideoFrame]]:
+        """Decode the frames that are not damaged, with their numbers and times.
 
         Raises:
-            ImageError: a frame is damaged, the end of the file is missing, or there are no frames.
+            ImageError: the rest of the video is damaged, its end is missing, or there are no frames.
         """
-        count = 0
-        packets = self._container.demux(self._stream)
-        while (frames := self._decode_next(packets, count)) is not None:
-            for frame in frames:
-                if frame.is_corrupt:
-                    raise _damaged(self._path, count)
-                yield frame
-                count += 1
+        number = lost = 0
+        damage: ImageError | None = None
+        for frame in self._decode_packets():
+            time = 0.0 if frame is None else self._time_of(frame)
+            if frame is None or frame.is_corrupt:
+                damage = damage or _damaged(self._path, number, self._error)
+            if frame is None or frame.is_corrupt or (damage is not None and not frame.key_frame):
+                lost += 1
+                continue
+            # Of some damaged packets, the decoder makes neither a frame nor an error.
+            lost = max(lost, self._count_packets_before(frame))
+            if damage is not None and (number or self._container.format.name not in _CUT_ANYWHERE):
+                self.left_out += lost
+                number += lost
+            damage, lost = None, 0
+            yield number, time, frame
+            number += 1
+        if damage is not None and (number or self._container.format.name not in _CUT_ANYWHERE):
+            raise damage
         if self._incomplete:
-            raise _error(self._path, f"the file ends too early, after {count} complete frames", _REPAIR)
-        if count == 0:
+            raise _error(self._path, f"the file ends too early, after {number} complete frames", _REPAIR)
+        if number == 0:
             raise _error(self._path, "it contains no frames", _REPAIR)
 
-    def _decode_next(self, packets: Iterator[Packet[VideoStream]], count: int) -> list[av.VideoFrame] | None:
-        """Return the frames that are complete with the next packet; None if there is no packet left.
+    def _decode_packets(self) -> Iterator[av.VideoFrame | None]:
+        """Decode all packets, and yield None for one that cannot be decoded."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except DECODER_ERRORS as error:  # the position of the next packet is unknown
+                check_resources(error)
+                self._error = error
+                yield None
+                return
+            if packet is None:
+                return
+            if packet.has_sidedata("encryption_info"):
+                raise _error(self._path, "it is encrypted", "save it without copy protection")
+            if packet.pts is not None:
+                heappush(self._pending, packet.pts)
+            self._error = None
+            try:
+                frames = packet.decode()
+            except DECODER_ERRORS as error:
+                check_resources(error)
+                self._error = error
+                yield None
+            else:
+                yield from frames
 
-        Args:
-            packets: the packets.
-            count: number of frames decoded so far.
-        """
-        try:
-            packet = next(packets, None)
-            is_encrypted = packet is not None and packet.has_sidedata("encryption_info")
-            frames = None if packet is None or is_encrypted else packet.decode()
-        except DECODER_ERRORS as error:
-            check_resources(error)
-            if count == 0 and self._container.format.name in _CUT_ANYWHERE:
-                return []
-            raise _damaged(self._path, count, error) from error
-        if is_encrypted:
-            raise _error(self._path, "it is encrypted", "save it without copy protection")
-        return frames
+    def _count_packets_before(self, frame: av.VideoFrame) -> int:
+        """Return the number of packets before a frame, since the last call, that became no frame passed here."""
+        count = 0
+        while self._pending and frame.pts is not None and self._pending[0] <= frame.pts:
+            count += heappop(self._pending) < frame.pts
+        return count
 
-    def time_of(self, frame: av.VideoFrame) -> float:
+    def _time_of(self, frame: av.VideoFrame) -> float:
         """Return the time of the next frame in seconds, rounded to microseconds."""
         ticks = frame.dts if self._counts_ticks else frame.pts
         if ticks is not None and self._counts_ticks and self._last is None:

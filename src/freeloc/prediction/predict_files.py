@@ -43,8 +43,8 @@ class PredictionOptions(WriterOptions):
     Attributes:
         formats: names of writers in `freeloc.writers.WRITERS`; default: "jsonl" with an output folder, "console"
             without one.
-        skip_bad: whether to skip images that cannot be read instead of stopping at the first one. Of a damaged
-            video, the frames after the damage are skipped.
+        skip_bad: whether to skip images that cannot be read instead of stopping at the first one. Of a video whose
+            end is damaged or missing, that end is skipped. Damaged frames before others are always left out.
         every: N predicts the frames 0, N, 2N, … of a video.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, TypeAlias
@@ -42,6 +43,7 @@ class AnnotatedVideoWriter(Writer):
     def __init__(self, folder: Path | None, options: WriterOptions) -> None:
         super().__init__(folder, options)
         self._annotation: _Annotation | None = None
+        self._video = ""
 
     def write(self, result: Localization, image: Image.Image | None, path: Path, name: str) -> None:  # noqa: ARG002
         """Write the frames before that of a result.
@@ -52,13 +54,13 @@ class AnnotatedVideoWriter(Writer):
         """
         if result.frame is None:
             return
-        if result.frame == 0:
+        video = name.rpartition("/")[0]
+        if self._annotation is None or video != self._video:
             self._close()  # a video that was skipped because it is damaged
-            video = name.rpartition("/")[0]
+            self._video = video
             self._annotation = _annotate(path, self.path_of(f"{_FOLDER}/{video}.mp4"), self.options)
             next(self._annotation)
-        if self._annotation is not None:
-            self._annotation.send(result)
+        self._annotation.send(result)
 
     def end_video(self, path: Path, name: str) -> None:  # noqa: ARG002
         """Write the remaining frames, and complete the file.
@@ -107,16 +109,15 @@ def _annotate(source: Path, target: Path, options: WriterOptions) -> _Annotation
     result = yield
     if result is None:
         return
-    annotation, following = draw(result), (yield)
-    frames = read_frames(source)
+    frames = read_frames(source, warns=False)
     properties = read_properties(source)
+    annotation: FrameAnnotation | None = None
     with atomic_path(target) as temporary:
         first = next(frames)
-        image = first.convert()
-        size, shape = Size(*image.size), first.pixel_aspect_ratio
+        size, shape = Size(*first.convert().size), first.pixel_aspect_ratio
         with VideoFile(temporary, size, properties.time_base, properties.rate, shape) as file:
-            file.add(annotation.draw(image), first.time)
-            for frame in frames:
-                if following is not None and following.frame == frame.number:
-                    annotation, following = draw(following), (yield)
-                file.add(annotation.draw(frame.convert()), frame.time)
+            for frame in chain((first,), frames):
+                if result is not None and result.frame == frame.number:
+                    annotation, result = draw(result), (yield)
+                image = frame.convert()
+                file.add(image if annotation is None else annotation.draw(image), frame.time)
