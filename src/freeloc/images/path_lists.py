@@ -34,10 +34,10 @@ def expand_path_lists(words: Sequence[str], *, quiet: bool = False) -> list[str 
 
     ``@FILE`` is a text file, and ``-`` is standard input, with one file, folder or glob pattern per line, or
     separated by null characters, as ``find -print0`` prints them. Blank lines are ignored, and text in UTF-16 is
-    recognized by its byte order mark. A path is relative to the current folder or, if there is no such file, to the
-    folder of the list. If standard input is an image or a video, ``-`` is this file, and
-    `freeloc.io.regular_file.open_regular` opens it under this name. A word that is also the name of a file is that
-    file.
+    recognized by its byte order mark. A path is relative to the current folder or, if there is no such file, to
+    the folder of the list. If standard input is an image or a video, ``-`` is this file, and
+    `freeloc.io.regular_file.open_regular` opens it under this name. A word that is also the name of a file is
+    that file.
 
     Args:
         words: files, folders, glob patterns and lists.
