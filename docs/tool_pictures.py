@@ -347,7 +347,7 @@ def draw_notebook(studio: Studio, target: Path) -> None:
 
 def draw_gallery(studio: Studio, target: Path) -> None:
     """The gallery of a prediction, in Chromium."""
-    save_page(studio.predict("html", boxes=0) / "html" / "index.html", target, 1000, 640)
+    save_page(studio.predict("gallery", boxes=0) / "gallery.html", target, 1000, 640)
 
 
 def draw_tables(studio: Studio, target: Path) -> None:
