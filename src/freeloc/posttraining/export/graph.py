@@ -31,7 +31,7 @@ class Value:
     """A tensor of a graph; arithmetic on it adds nodes to the graph.
 
     Numbers in an expression take the data type of the value with which they are combined. ``//`` and ``%`` are
-    those of Python, for whole numbers.
+    those of Python, for integers.
 
     Attributes:
         graph: the graph.
@@ -158,8 +158,6 @@ class Value:
     def __divmod__(self, other: Value | Number) -> tuple[Value, Value]:
         divisor = self._operand(other)
         estimate = self / divisor
-        if self.dtype.kind == "f":
-            estimate = estimate.map("Floor")
         # ONNX rounds toward zero, and OpenVINO multiplies by the inverse in float32, so it may be wrong by one.
         rest = self - estimate * divisor
         is_negative, is_small = (rest.is_less(limit).cast(self.dtype) for limit in (0, divisor))

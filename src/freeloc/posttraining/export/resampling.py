@@ -74,20 +74,22 @@ def _reduce(image: Value, size: tuple[Value, Value], factors: tuple[Value, Value
     pairs = list(zip(size, factors, strict=True))
     counts = [_divided(length, factor) for length, factor in pairs]
     missing = [count * factor - length for count, (length, factor) in zip(counts, pairs, strict=True)]
-    sides = [
-        (length - graph.arange(count) * factor).or_smaller(factor)
-        for count, (length, factor) in zip(counts, pairs, strict=True)
-    ]
     padded = graph.op("Pad", image.cast(np.float32), graph.vector(0, 0, 0, *missing, 0))
     sums = padded.reshape(counts[0], factors[0], counts[1], factors[1], 3).reduce("Sum", 1, 3)
-    pixels = sides[0].with_axes(1, 2) * sides[1].with_axes(1)
+    # Sides of all blocks but the last one, and of the last one; their products are the numbers of pixels.
+    sides = [graph.vector(factor, factor - lost) for (_, factor), lost in zip(pairs, missing, strict=True)]
+    pixels = sides[0].with_axes(1) * sides[1]
+    are_last = [graph.arange(count).equals(count - 1).cast(np.int64) for count in counts]
+
+    def of_blocks(values: Value) -> Value:
+        return values.cast(np.float32).take(are_last[0], 0).take(are_last[1], 1).with_axes(2)
+
     # Half of the divisor is added for rounding. Pillow then multiplies by the inverse of the divisor, a number of
-    # 24 bits that is rounded down, so that a quotient which is hardly larger than a whole number is too small.
-    lost = graph.constant(np.int64(_INVERSE)) % pixels
-    sums = sums + (pixels // 2).cast(np.float32)
-    means, rest = divmod(sums, pixels.cast(np.float32))
-    is_too_small = (rest * float(_INVERSE)).is_less(sums * lost.cast(np.float32))
-    return (means - is_too_small.cast(np.float32)).cast(np.uint8)
+    # 24 bits that is rounded down, which makes the dividend smaller. With another half added, the quotient is so
+    # far from whole numbers that the division need not be exact.
+    sums = sums + of_blocks(pixels // 2)
+    lost = of_blocks(graph.constant(np.int64(_INVERSE)) % pixels) / float(_INVERSE)
+    return ((sums - (sums * lost).map("Ceil") + 0.5) / of_blocks(pixels)).map("Floor").cast(np.uint8)
 
 
 def _resize_axis(image: Value, axis: int, length: Value, factor: Value, target: Value) -> Value:
