@@ -14,7 +14,7 @@ from PIL import Image
 from freeloc._typing import Uint8Array
 from freeloc.images.canvas import REDUCING_GAP
 from freeloc.posttraining.export.graph import Graph
-from freeloc.posttraining.export.resampling import resize
+from freeloc.posttraining.export.resampling import _weights, resize
 from tests.posttraining.export.runtimes import RUNTIMES, runner
 
 
@@ -34,6 +34,35 @@ def check(resized: Any, image: Uint8Array, rows: int, cols: int) -> None:
     picture = Image.fromarray(image)
     expected = picture.resize((cols, rows), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
     np.testing.assert_array_equal(found, np.asarray(expected))
+
+
+def pillow_weights(length: int, factor: int, target: int) -> list[dict[int, int]]:
+    """What Pillow computes of a reduced axis in double precision: the weights by the indices of the pixels."""
+    side = float(np.float32(length / factor))
+    reach = max(1.0, side / target)
+    found = []
+    for center in (np.arange(target) + 0.5) * (side / target):
+        first, end = max(0, int(center - reach + 0.5)), min(-(-length // factor), int(center + reach + 0.5))
+        heights = [max(0.0, 1 - abs(index + 0.5 - center) / reach) for index in range(first, end)]
+        weights = [int(0.5 + height / sum(heights) * 2**22) for height in heights]
+        found.append({first + index: weight for index, weight in enumerate(weights) if weight})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("length", "factor", "target"),
+    [(2020, 3, 180), (4000, 3, 350), (2998, 3, 262), (501, 1, 700), (61, 1, 9)],
+)
+def test_weights_are_those_of_pillow(length: int, factor: int, target: int) -> None:
+    """Those of the outermost pixels are so small that few images show them."""
+    graph = Graph("weights")
+    digits, indices = _weights(*(graph.constant(np.int64(value)) for value in (length, factor, target)))
+    assert digits.constant is not None
+    assert indices.constant is not None
+    expected = pillow_weights(length, factor, target)
+    for row, (upper, lower), weights in zip(indices.constant, digits.constant, expected, strict=True):
+        pairs = zip(row.tolist(), (upper * 2048 + lower).tolist(), strict=True)
+        assert {index: weight for index, weight in pairs if weight} == weights
 
 
 @given(

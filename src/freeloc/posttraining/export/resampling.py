@@ -127,7 +127,7 @@ def _weights(length: Value, factor: Value, target: Value) -> tuple[Value, Value]
     reach = spread.or_larger(length) * 2
     steps = graph.arange(target) * 2 + 1
     centers = steps * length
-    starts = (centers - reach + spread) // (spread * 2)
+    starts = (centers - reach + spread - 1) // (spread * 2)
     taps = graph.arange((reach + spread * 2 - 1) // (spread * 2) * 2 + 1)
     indices = starts.with_axes(1) + taps
     inside = indices.or_larger(0).or_smaller(_divided(length, factor) - 1)
