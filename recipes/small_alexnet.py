@@ -111,7 +111,7 @@ class SmallStudy:
         size = (len(self.train_set), len(self.val_set), len(self.train_set.classes))
         study = Study("generated", "generated scenes", "train", "val", size)
         settings = ReproductionSettings(
-            backbone="alexnet", weights=self.weights, epochs=sizes.epochs, cache=cache
+            backbone="alexnet", weights=self.weights, epochs=sizes.epochs, cache=cache, cache_drawn=letter
         )
         reproduction = Reproduction(study, self.train_set, self.val_set, out, settings)
         with reproduction.lock():
