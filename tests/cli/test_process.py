@@ -149,7 +149,7 @@ def test_the_entry_point_imports_nothing_but_the_package() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("megabytes", [150, 300])
+@pytest.mark.parametrize("megabytes", [100, 180, 300, 350, 600])
 def test_too_little_address_space_is_one_sentence(tiny_run: Path, tagged: Path, megabytes: int) -> None:
     resource = pytest.importorskip("resource", reason="this system has no limits on a process")
     size = megabytes * 10**6

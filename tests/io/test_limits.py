@@ -8,7 +8,12 @@ import os
 import pytest
 
 from freeloc.errors import ModelError, ResourceError
-from freeloc.io.limits import check_resources, resource_error
+from freeloc.io.limits import (
+    check_memory_limit,
+    check_resources,
+    has_limited_memory,
+    resource_error,
+)
 from tests.limits import no_more_files
 
 FILES = [
@@ -55,6 +60,32 @@ def test_memory(error: Exception) -> None:
 def test_other_errors(error: Exception) -> None:
     assert resource_error(error) is None
     check_resources(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_memory"),
+    [
+        ("error return without exception set", True),
+        ("<built-in function loads> returned NULL without setting an exception", True),
+        ("bad argument to internal function", False),
+    ],
+)
+def test_errors_without_reason_are_memory_only_if_it_is_limited(message: str, is_memory: bool) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no limits on a process")
+    error, limits = SystemError(message), resource.getrlimit(resource.RLIMIT_AS)
+    if not has_limited_memory():
+        assert resource_error(error) is None
+    resource.setrlimit(resource.RLIMIT_AS, (2**46, limits[1]))
+    try:
+        assert has_limited_memory()
+        assert isinstance(resource_error(error), ResourceError) == is_memory
+        check_memory_limit(2**46)
+        with pytest.raises(
+            ResourceError, match=r"limited to 70368744 MB, and at least 70368745 MB are needed"
+        ):
+            check_memory_limit(2**46 + 10**6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def test_the_real_error() -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Final
 
 from freeloc._log import NOTICE
+from freeloc.io.limits import has_limited_memory
 from freeloc.io.terminal import print_status
 
 __all__ = [
@@ -55,11 +56,7 @@ def prepare_for_little_memory() -> None:
 
     Otherwise, the C library loads it when the first thread ends, and aborts the process if that is not possible.
     """
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+    if has_limited_memory():
         import ctypes
 
         with suppress(OSError, MemoryError):

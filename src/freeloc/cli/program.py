@@ -36,7 +36,7 @@ from freeloc.cli.quantize import quantize
 from freeloc.cli.reproduce import reproduce
 from freeloc.cli.train import train
 from freeloc.errors import FreelocError
-from freeloc.io.limits import resource_error
+from freeloc.io.limits import MIN_MEMORY, check_memory_limit, resource_error
 from freeloc.io.terminal import print_result, print_status
 
 __all__ = ["app", "run"]
@@ -94,6 +94,10 @@ class _Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_short_types(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        check_memory_limit(MIN_MEMORY)
+        return super().invoke(ctx)
 
 
 class _Commands(TyperGroup):

@@ -16,6 +16,7 @@ from freeloc.geometry.grid import CellLayout
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.provenance import ModelIdentity
 from freeloc.inference.scoring_graph import graph_key, scoring_layers
+from freeloc.io.limits import MIN_NETWORK_MEMORY, check_memory_limit
 from freeloc.models.file_access import changed
 from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.registry import model_name
@@ -95,7 +96,9 @@ class ModelSource:
         Raises:
             ModelError: the model does not exist, is damaged, or was written by a newer version of freeloc.
             BackboneError: the model was not trained on ``weights``.
+            ResourceError: the address space of this process is limited to less than a network needs.
         """
+        check_memory_limit(MIN_NETWORK_MEMORY)
         file = ModelFile.open(model)
 
         def load_model() -> Model:

@@ -12,7 +12,21 @@ from typing import Final
 
 from freeloc.errors import FreelocError, ResourceError
 
-__all__ = ["check_resources", "resource_error"]
+__all__ = [
+    "MIN_MEMORY",
+    "MIN_NETWORK_MEMORY",
+    "check_memory_limit",
+    "check_resources",
+    "has_limited_memory",
+    "resource_error",
+]
+
+MIN_MEMORY: Final = 250_000_000
+"""Minimum address space of a command, in bytes; with less, NumPy ends the process or never finishes to load."""
+
+MIN_NETWORK_MEMORY: Final = 700_000_000
+"""Minimum address space for loading OpenVINO and a small network, in bytes; with less, libraries end the process,
+or report anything but a lack of memory."""
 
 _FILES: Final = (
     "too many files are open: raise the limit on open files (ulimit -n), or run fewer programs at once"
@@ -37,6 +51,10 @@ _MEMORY_PHRASES: Final = (
 )
 """Parts of messages of libraries: the C library, the dynamic loader, torch, OpenVINO, oneDNN and Python."""
 
+_LOST_PHRASES: Final = ("without exception set", "without setting an exception")
+"""Parts of the messages with which Python reports that C code failed without a reason, such as when there was no
+memory to read a module."""
+
 _MAX_DETAIL: Final = 200
 
 
@@ -60,7 +78,41 @@ def resource_error(error: BaseException) -> ResourceError | None:
         or any(phrase in text for phrase in _MEMORY_PHRASES)
     ):
         return ResourceError(_with_detail(_MEMORY, detail))
+    if has_limited_memory() and isinstance(error, SystemError) and any(p in text for p in _LOST_PHRASES):
+        return ResourceError(_with_detail(_MEMORY, detail))
     return None
+
+
+def has_limited_memory() -> bool:
+    """Return whether the address space of this process is limited, as with ``ulimit -v``."""
+    return _memory_limit() is not None
+
+
+def check_memory_limit(minimum: int) -> None:
+    """Raise an error if the address space of this process is too small for what follows.
+
+    Args:
+        minimum: the address space that is needed at least, in bytes.
+
+    Raises:
+        ResourceError: it is limited to less.
+    """
+    limit = _memory_limit()
+    if limit is not None and limit < minimum:
+        raise ResourceError(
+            f"there is not enough memory: the address space of this process is limited to {limit / 1e6:.0f} MB, "
+            f"and at least {minimum / 1e6:.0f} MB are needed: raise the limit (ulimit -v)"
+        )
+
+
+def _memory_limit() -> int | None:
+    """Return the limit of the address space in bytes; None if there is none."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def check_resources(error: BaseException) -> None:

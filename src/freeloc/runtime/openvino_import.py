@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from freeloc._log import get_logger
 from freeloc.errors import MissingDependencyError, ModelError
-from freeloc.io.limits import check_resources
+from freeloc.io.limits import MIN_NETWORK_MEMORY, check_memory_limit, check_resources
 
 __all__ = ["load_openvino", "openvino_core", "openvino_errors", "without_telemetry"]
 
@@ -51,9 +51,11 @@ def openvino_core() -> Any:
 
     Raises:
         MissingDependencyError: OpenVINO cannot be imported.
+        ResourceError: the address space of this process is limited to less than OpenVINO needs.
     """
     process = os.getpid()
     if process not in _cores:
+        check_memory_limit(MIN_NETWORK_MEMORY)
         core = load_openvino().Core()
         # Not even deleted when the process ends, because threads of OpenVINO may still be running then.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(core))
