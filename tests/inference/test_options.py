@@ -12,6 +12,7 @@ from freeloc.errors import ConfigurationError, FreelocError
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import PRESETS, ScalePlan
+from freeloc.runtime import processors
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,17 @@ def test_auto_is_int8_where_it_is_fastest(
         LocalizerOptions(preset=preset, runtime="openvino", precision="float32"),
     ):
         assert other.network_precision(has_int8=True) == other.precision
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [("AVX2", "auto"), ("AVX512_CORE", "auto"), ("", "int8")])
+def test_auto_is_not_int8_where_a_limit_of_openvino_excludes_vnni(
+    limit: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "cpuinfo"
+    listed.write_text("processor\t: 0\nflags\t: avx2 avx_vnni avx512_vnni\n")
+    monkeypatch.setattr("freeloc.runtime.hardware._CPU_INFO", listed)
+    monkeypatch.setattr("freeloc.runtime.hardware.is_x86", lambda: True)
+    monkeypatch.setattr("freeloc.runtime.hardware._cpu_property", lambda *_: ("INT8",))
+    monkeypatch.setattr(processors, "processor_kind", lambda: processors.PROCESSOR_KINDS["amd-bfloat16"])
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert LocalizerOptions(runtime="openvino").network_precision(has_int8=True) == wanted

@@ -10,7 +10,7 @@ import torch
 
 from freeloc.errors import ConfigurationError
 from freeloc.runtime import compile_network, hardware, torch_device
-from freeloc.runtime.hardware import cpu_has_amx, cpu_has_vnni, cpu_vendor, usable_cores
+from freeloc.runtime.hardware import cpu_has_amx, cpu_has_vnni, cpu_supports_int8, cpu_vendor, usable_cores
 from tests.runtime.networks import Patches
 
 
@@ -60,6 +60,32 @@ def test_vendor_and_vnni_are_what_the_kernel_lists(
     assert cpu_vendor() == vendor
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert not cpu_has_vnni()
+
+
+@pytest.mark.parametrize(
+    ("limit", "flags", "wanted"),
+    [
+        ("", "avx2 avx512_vnni", True),
+        ("AVX2", "avx2 avx_vnni avx512_vnni", False),
+        ("avx512_core", "avx2 avx_vnni avx512_vnni", False),
+        ("AVX2_VNNI", "avx2 avx512_vnni", False),
+        ("AVX2_VNNI", "avx2 avx_vnni avx512_vnni", True),
+        ("AVX512_CORE_VNNI", "avx2 avx512_vnni", True),
+        ("AVX512_CORE_VNNI", "avx2 avx_vnni", False),
+        ("AVX512_CORE_BF16", "avx2 avx_vnni avx512_vnni", True),
+        ("AVX512_CORE_AMX", "avx2 avx_vnni", True),
+        ("DEFAULT", "avx2 avx_vnni", True),
+    ],
+)
+@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+def test_vnni_may_be_excluded_by_a_limit_of_openvino(
+    variable: str, limit: str, flags: str, wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_cpu(tmp_path, monkeypatch, flags=flags)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setenv(variable, limit)
+    monkeypatch.setattr(hardware, "_cpu_property", lambda *_: ("INT8",))
+    assert cpu_has_vnni() == cpu_supports_int8() == wanted
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="compares with Linux's list")

@@ -69,7 +69,45 @@ def test_this_machine_has_one_of_them() -> None:
     assert kind in PROCESSOR_KINDS.values()
     assert bfloat16_is_faster("cpu") == (kind.bfloat16 and cpu_supports_bfloat16())
     assert int8_is_fastest() == (kind.int8 and cpu_supports_int8())
-    assert explain_precision("int8") == f"precision int8: {kind.name}: {kind.reason}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision", "has_int8", "wanted"),
+    [
+        ("vnni", "int8", True, "without bfloat16: int8 is 2.5 times as fast as float32"),
+        ("vnni", "float32", None, "without bfloat16: has no instructions for bfloat16"),
+        (
+            *("vnni", "float32", False),
+            "has no instructions for bfloat16; int8 is 2.5 times as fast as float32, but the model has no int8 network",
+        ),
+        ("amd-bfloat16", "bfloat16", None, "multiplies twice as many numbers in bfloat16 as in float32"),
+        ("amx", "bfloat16", False, "bfloat16 with it, but the model has no int8 network"),
+        ("intel-bfloat16", "float32", None, "than in float32, and conversions take time"),
+        ("x86", "float32", False, "without VNNI: has no instructions for bfloat16"),
+        (
+            *("x86", "float32", True),
+            "bfloat16; sums of int8 products overflow at 16 bits, which makes int8 networks inaccurate",
+        ),
+    ],
+)
+def test_the_reason_fits_the_choice(
+    kind: str, precision: str, has_int8: bool | None, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = PROCESSOR_KINDS[kind]
+    monkeypatch.setattr(processors, "processor_kind", lambda: chosen)
+    monkeypatch.setattr(processors, "cpu_supports_int8", lambda: chosen.int8)
+    found = explain_precision(precision, has_int8=has_int8)
+    assert found.startswith(f"precision {precision}: {chosen.name}: ")
+    assert found.endswith(wanted)
+
+
+def test_an_int8_network_that_cannot_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "processor_kind", lambda: PROCESSOR_KINDS["amd-bfloat16"])
+    monkeypatch.setattr(processors, "cpu_supports_int8", lambda: False)
+    assert explain_precision("bfloat16", has_int8=True).endswith(
+        "int8 network cannot run here, or would be inaccurate"
+    )
+    assert "int8" not in explain_precision("bfloat16", has_int8=False)
 
 
 def test_without_vnni_int8_is_inaccurate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,10 +30,20 @@ __all__ = [
 KERNEL_LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
 """Environment variable that limits the instructions that OpenVINO uses."""
 
+_OLD_KERNEL_LIMIT: Final = "DNNL_MAX_CPU_ISA"
+"""Earlier name of the variable, which is read if the other one is not set."""
+
 _X86: Final = frozenset({"x86_64", "amd64", "i386", "i586", "i686", "x86"})
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 _AMX_FLAGS: Final = frozenset({"amx_tile", "amx_int8"})
 _VNNI_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni"})
+_VNNI_WITHIN: Final = {
+    **dict.fromkeys(("sse41", "avx", "avx2", "avx512_core"), frozenset[str]()),
+    **dict.fromkeys(("avx2_vnni", "avx2_vnni_2"), frozenset({"avx_vnni"})),
+    **dict.fromkeys(("avx512_core_vnni", "avx512_core_bf16"), frozenset({"avx512_vnni"})),
+}
+"""The VNNI instructions that OpenVINO uses within a limit; all others allow both."""
+
 _VENDORS: Final = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
 
 _MAX_CORES: Final = 16
@@ -106,7 +116,7 @@ def cpu_flags() -> str:
 
 def kernel_limit() -> str:
     """Return the limit of the instructions that OpenVINO uses; "" if there is none."""
-    return os.environ.get(KERNEL_LIMIT, "")
+    return os.environ.get(KERNEL_LIMIT) or os.environ.get(_OLD_KERNEL_LIMIT, "")
 
 
 def cpu_supports_bfloat16() -> bool:
@@ -121,7 +131,8 @@ def cpu_supports_int8() -> bool:
     """Return whether int8 networks run correctly on this CPU.
 
     They require OpenVINO and instructions for sums of products of 8-bit integers (VNNI), without which the sums
-    overflow at 16 bits. On a CPU with AMX, they require a Python interpreter as well.
+    overflow at 16 bits, and a limit of OpenVINO's instructions (`kernel_limit`) must not exclude these. On a CPU
+    with AMX, they require a Python interpreter as well.
     """
     from freeloc.runtime.worker_process import worker_executable
 
@@ -130,12 +141,13 @@ def cpu_supports_int8() -> bool:
 
 
 def cpu_has_vnni() -> bool:
-    """Return whether this CPU has instructions for sums of products of 8-bit integers (VNNI).
+    """Return whether this CPU has instructions for sums of products of 8-bit integers (VNNI) for OpenVINO.
 
-    On Linux, the kernel lists the instructions. Elsewhere, torch is asked; if it does not know, the result is
-    False.
+    A limit of OpenVINO's instructions may exclude them (`kernel_limit`). On Linux, the kernel lists the
+    instructions. Elsewhere, torch is asked; if it does not know, the result is False.
     """
-    return is_x86() and _has_any(_VNNI_FLAGS, unknown=False)
+    usable = _VNNI_WITHIN.get(kernel_limit().lower(), _VNNI_FLAGS)
+    return is_x86() and _has_any(usable, unknown=False)
 
 
 def cpu_has_amx() -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "ProcessorKind",
     "bfloat16_is_faster",
     "classify",
+    "explain_precision",
     "int8_is_fastest",
     "processor_kind",
     "torch_device",
@@ -68,13 +69,15 @@ class ProcessorKind:
         name: name, as messages show it.
         bfloat16: whether float networks are faster in bfloat16 than in float32.
         int8: whether int8 networks are faster than float networks and as accurate as on other CPUs.
-        reason: the measurement behind the choice.
+        float_reason: the reason for the precision of float networks.
+        int8_reason: the reason why int8 networks are used or not.
     """
 
     name: str
     bfloat16: bool
     int8: bool
-    reason: str
+    float_reason: str
+    int8_reason: str
 
 
 PROCESSOR_KINDS: Final = {
@@ -82,38 +85,43 @@ PROCESSOR_KINDS: Final = {
         "Intel with AMX",
         bfloat16=True,
         int8=True,
-        reason="bfloat16 products of whole matrices; int8 without AMX is still about 1.5 times as fast",
+        float_reason="multiplies whole matrices in bfloat16",
+        int8_reason="int8 without AMX is about 1.5 times as fast as bfloat16 with it",
     ),
     "amd-bfloat16": ProcessorKind(
         "AMD with AVX-512 BF16",
         bfloat16=True,
         int8=True,
-        reason="bfloat16 has twice the products of float32 per cycle; int8 is 1.4 times as fast",
+        float_reason="multiplies twice as many numbers in bfloat16 as in float32",
+        int8_reason="int8 is 1.4 times as fast as bfloat16",
     ),
     "intel-bfloat16": ProcessorKind(
         "Intel with AVX-512 BF16, without AMX",
         bfloat16=False,
         int8=True,
-        reason="bfloat16 products are as slow as those of float32, and conversions add to it; int8 is 2.3 times "
-        "as fast as float32",
+        float_reason="multiplies no more numbers in bfloat16 than in float32, and conversions take time",
+        int8_reason="int8 is 2.3 times as fast as float32",
     ),
     "vnni": ProcessorKind(
         "Intel or AMD with VNNI, without bfloat16",
         bfloat16=False,
         int8=True,
-        reason="int8 is 2.5 times as fast as float32",
+        float_reason="has no instructions for bfloat16",
+        int8_reason="int8 is 2.5 times as fast as float32",
     ),
     "x86": ProcessorKind(
         "Intel or AMD without VNNI",
         bfloat16=False,
         int8=False,
-        reason="sums of int8 products overflow at 16 bits, which makes int8 networks inaccurate",
+        float_reason="has no instructions for bfloat16",
+        int8_reason="sums of int8 products overflow at 16 bits, which makes int8 networks inaccurate",
     ),
     "other": ProcessorKind(
         "a CPU on which freeloc was not measured",
         bfloat16=True,
         int8=False,
-        reason="not measured: bfloat16 if the CPU has instructions for it",
+        float_reason="bfloat16 if it has instructions for it",
+        int8_reason="int8 networks were not measured",
     ),
 }
 """All kinds, by key."""
@@ -130,10 +138,24 @@ def classify(features: CpuFeatures) -> ProcessorKind:
     return PROCESSOR_KINDS["vnni" if features.vnni else "x86"]
 
 
-def explain_precision(precision: str) -> str:
-    """Return why a precision was chosen on this CPU, for messages."""
+def explain_precision(precision: str, *, has_int8: bool | None = None) -> str:
+    """Return why a precision was chosen on this CPU, for messages.
+
+    Args:
+        precision: the precision.
+        has_int8: whether the model has an int8 network that fits it; None if the network is not that of a model.
+    """
     kind = processor_kind()
-    return f"precision {precision}: {kind.name}: {kind.reason}"
+    if precision == "int8":
+        return f"precision int8: {kind.name}: {kind.int8_reason}"
+    text = f"precision {precision}: {kind.name}: {kind.float_reason}"
+    if has_int8 is False and int8_is_fastest():
+        return f"{text}; {kind.int8_reason}, but the model has no int8 network"
+    if has_int8 and not kind.int8:
+        return f"{text}; {kind.int8_reason}"
+    if has_int8 and not cpu_supports_int8():
+        return f"{text}; the model's int8 network cannot run here, or would be inaccurate"
+    return text
 
 
 @cache

@@ -15,12 +15,22 @@ import torch
 from torch import Tensor, nn
 
 from freeloc._literals import Precision
+from freeloc._log import get_logger
 from freeloc._typing import Float32Array
 from freeloc.runtime.hardware import forked_with_cuda, usable_cores
 from freeloc.runtime.protocol import Canvas
 from freeloc.runtime.tf32 import disable_tf32
 
 __all__ = ["TorchNetwork"]
+
+_log = get_logger(__name__)
+
+_REASONS: Final = {
+    ("cuda", "bfloat16"): "the GPU multiplies in bfloat16",
+    ("cuda", "float32"): "the GPU has no instructions for bfloat16",
+    ("cpu", "float32"): "torch on a CPU is the reference",
+}
+"""Reasons for the precision that "auto" is, by device."""
 
 _GPU_BATCH: Final = 32
 
@@ -55,6 +65,7 @@ class TorchNetwork:
         on_gpu = device.type == "cuda"
         if precision == "auto":
             precision = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float32"
+            _log.info("precision %s: %s", precision, _REASONS[device.type, precision])
         self.precision: str = precision
         # With a GPU, all cores decode images; a CPU decodes in one thread while it computes in another.
         self.threads = usable_cores() if on_gpu else 2
