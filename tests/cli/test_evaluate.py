@@ -17,6 +17,7 @@ from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.metrics import LocationOptions, PointingOptions
 from freeloc.models.model import Model
+from freeloc.runtime.processors import bfloat16_is_faster, explain_precision
 from freeloc.writers.voc_results import write_detection_results
 
 TORCH = ("--runtime", "torch", "--precision", "float32", "--scales", "0.5")
@@ -123,6 +124,18 @@ def test_tags_alone_give_what_needs_no_boxes(
         dict(found[key][0], name="") for key in ("calibration", "decisions")
     ]
     assert set(found["decisions"][0]["classes"]) == set(tiny_scenes.classes)
+
+
+def test_verbose_tells_the_precision(
+    freeloc: Callable[..., Any], tiny_run: Path, tiny_scenes: Dataset, tmp_path: Path
+) -> None:
+    tags = tiny_scenes.samples[0].path.parent
+    words = ("evaluate", tiny_run, tags, "--resamples", "5", "--scales", "0.3", "--runtime", "openvino")
+    answer = freeloc(*words, "--verbose")
+    assert answer.code == 0
+    precision = "bfloat16" if bfloat16_is_faster("cpu") else "float32"
+    # The model has no int8 network.
+    assert answer.err.count(f"{explain_precision(precision, has_int8=False)}\n") == 1
 
 
 def test_classes_that_only_one_side_has_are_named_once_and_left_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from freeloc.datasets import Dataset
 from freeloc.inference.localizer import Localizer
 from freeloc.prediction.manifest import MANIFEST_NAME
-from freeloc.runtime.processors import processor_kind
+from freeloc.runtime.processors import explain_precision
 from freeloc.writers import WRITERS, WriterOptions, localization_record
 from freeloc.writers.console_table import render_record
 from tests.packages import installed, write_package
@@ -47,12 +48,28 @@ def test_verbose_tells_the_precision_and_the_record_holds_it(
     words = ("predict", tiny_run, images, "--runtime", "openvino", "--scales", "0.5", "--format", "jsonl")
     answer = freeloc(*words, "--verbose")
     precision = json.loads(answer.out.splitlines()[0])["precision"]
-    kind = processor_kind()
-    assert f"precision {precision}: {kind.name}: {kind.reason}\n" in answer.err
+    # The model has no int8 network.
+    assert answer.err.count(f"{explain_precision(precision, has_int8=False)}\n") == 1
+    assert answer.err.count("precision") == 1
     assert "precision" not in freeloc(*words).err
     exact = freeloc(*words, "--verbose", "--precision", "float32")
     assert json.loads(exact.out.splitlines()[0])["precision"] == "float32"
     assert "precision" not in exact.err, "it was not chosen automatically"
+    words = ("predict", tiny_run, images, "--runtime", "torch", "--scales", "0.5", "--format", "jsonl")
+    reference = freeloc(*words, "--verbose")
+    assert json.loads(reference.out.splitlines()[0])["precision"] in reference.err
+    assert re.search(r"^precision \w+: (torch on a CPU|the GPU) ", reference.err, flags=re.MULTILINE)
+
+
+def test_int8_without_an_int8_network_is_refused(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path
+) -> None:
+    answer = freeloc("predict", tiny_run, images, "--precision", "int8", "--runtime", "openvino")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        "freeloc: the model has no int8 network: create one with freeloc quantize (in Python, freeloc.quantize), or "
+        "choose another precision (option --precision)\n"
+    )
 
 
 def test_all_options_together(

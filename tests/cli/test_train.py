@@ -16,6 +16,7 @@ import pytest
 from freeloc.datasets import Dataset
 from freeloc.geometry.pyramid import Pyramid
 from freeloc.models.model import Model
+from freeloc.runtime.processors import bfloat16_is_faster, explain_precision
 from freeloc.training.settings import TrainingSettings
 from tests.datasets.keywords.xmp_files import digikam
 
@@ -388,11 +389,12 @@ def test_a_class_that_the_data_lack_is_named_and_left_out(
 ) -> None:
     classes = tmp_path / "classes.txt"
     classes.write_text("\n".join((*tiny_training.classes, "unicorn")))
-    answer = freeloc(
-        "train", folder_of(tiny_training), "--out", tmp_path / "run", "--classes", classes, *FAST
-    )
+    words = ("train", folder_of(tiny_training), "--out", tmp_path / "run", "--classes", classes, *FAST)
+    answer = freeloc(*words, "--runtime", "openvino", "--verbose")
     assert answer.code == 0
     assert answer.err.count("'unicorn'") == 1
+    precision = "bfloat16" if bfloat16_is_faster("cpu") else "float32"
+    assert answer.err.count(f"{explain_precision(precision)}\n") == 1, "--verbose says so"
     assert Model.load(tmp_path / "run").header.classes == tiny_training.classes
 
 

@@ -16,6 +16,7 @@ from freeloc.models.calibration import Calibration
 from freeloc.models.card import ModelCard
 from freeloc.models.header import ModelHeader
 from freeloc.models.int8_facts import int8_facts
+from freeloc.models.int8_weights import FLOAT_WEIGHTS
 from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import BACKBONES
 from freeloc.nn.head import AdaptationHead
@@ -25,7 +26,14 @@ from freeloc.runtime.compile import network_graph
 from freeloc.runtime.graph_bytes import graph_bytes
 from tests.runtime.networks import Patches
 
-__all__ = ["make_model", "register_patches", "registered_patches", "save_models", "tiny_image"]
+__all__ = [
+    "add_float_network",
+    "make_model",
+    "register_patches",
+    "registered_patches",
+    "save_models",
+    "tiny_image",
+]
 
 
 def register_patches() -> None:
@@ -58,18 +66,12 @@ def save_models(folder: Path) -> None:
     card = ModelCard("pets", "1.0", "Three classes.", "CC BY 4.0")
     changes = {"body.0.bias": torch.linspace(-1, 1, 5)}
     trained = backbone.with_weights(changes)
-    graph = network_graph(backbone, scoring_layers(backbone, plain.head))
-    # The arithmetic does not matter to the reader, so a float network serves, which needs no quantization.
-    network = QuantizedGraph(*graph_bytes(graph))
-    facts = int8_facts(backbone.layout, backbone.pad_color, plain.header.head)
     models = {
         "plain": plain,
         "calibrated": plain.with_header(calibration=calibration, card=card, pooling="average"),
         "linear": make_model(backbone, ("cat", "dog"), hidden=0),
         "float16": plain.to_float16(backbone),
-        "int8": dataclasses.replace(
-            plain, header=dataclasses.replace(plain.header, int8={**facts, "images": 3}), int8=network
-        ),
+        "int8": add_float_network(plain, backbone),
         "trained": Model(
             dataclasses.replace(
                 plain.header, backbone_base=backbone.fingerprint, backbone_fingerprint=trained.fingerprint
@@ -80,6 +82,18 @@ def save_models(folder: Path) -> None:
     }
     for name, model in models.items():
         model.save(folder / f"{name}.safetensors")
+
+
+def add_float_network(model: Model, backbone: Patches) -> Model:
+    """Return a model whose int8 network computes in float.
+
+    Its arithmetic does not matter to those who read and run it, and it needs no quantization.
+    """
+    graph = network_graph(backbone, scoring_layers(backbone, model.head))
+    facts = int8_facts(backbone.layout, backbone.pad_color, model.header.head)
+    int8 = {**facts, "images": 3, FLOAT_WEIGHTS: model.float_weights_digest()}
+    header = dataclasses.replace(model.header, int8=int8)
+    return dataclasses.replace(model, header=header, int8=QuantizedGraph(*graph_bytes(graph)))
 
 
 def make_model(backbone: Patches, classes: tuple[str, ...], hidden: int) -> Model:

@@ -7,7 +7,7 @@ import dataclasses
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,11 @@ from freeloc.nn.head import AdaptationHead
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.train import train
+from tests.fuzz.networks import add_float_network, make_model, registered_patches
 from tests.inference.sample_inputs import assert_same, noise
 from tests.models.model_files import rewrite
 from tests.nn.backbones.test_alexnet_layers import PADDED, write
+from tests.runtime.networks import Patches
 
 
 def test_file_and_run_folder_are_the_same_model(tiny_run: Path, tiny_localizer: Localizer) -> None:
@@ -325,3 +327,66 @@ def test_the_weight_file_restores_the_architecture_on_which_a_model_was_trained(
     other = write(tmp_path / "other.safetensors", dataclasses.replace(described, layers=layers))
     with pytest.raises(FreelocError, match="are not those on which the model was trained"):
         Localizer.load(tmp_path / "run", weights=other)
+
+
+# --- an int8 network of other weights ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quantized(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
+    """A model whose int8 network runs everywhere, because it computes in float."""
+    monkeypatch.setattr("freeloc.inference.options.int8_is_fastest", lambda: True)
+    monkeypatch.setattr("freeloc.inference.network_loader.cpu_supports_int8", lambda: True)
+    backbone = Patches()
+    with registered_patches():
+        yield add_float_network(make_model(backbone, ("cat", "dog"), hidden=4), backbone)
+
+
+@pytest.fixture(params=["from_model", "save and load"])
+def localizer_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Model, Any], Localizer]:
+    """Return a function that runs a model in OpenVINO, from memory or from a file."""
+
+    def make(model: Model, precision: Any) -> Localizer:
+        if request.param == "from_model":
+            options = LocalizerOptions(runtime="openvino", precision=precision)
+            return Localizer.from_model(model, Patches(), options)
+        model.save(tmp_path / "m.safetensors")
+        return Localizer.load(tmp_path / "m.safetensors", runtime="openvino", precision=precision)
+
+    return make
+
+
+def test_an_int8_network_of_the_same_weights_is_used(
+    quantized: Model, localizer_of: Callable[[Model, Any], Localizer], caplog: pytest.LogCaptureFixture
+) -> None:
+    for precision in ("auto", "int8"):
+        assert localizer_of(quantized, precision).prepare().precision == "int8"
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("knows_weights", [True, False])
+def test_an_int8_network_of_other_weights_is_not_used(
+    quantized: Model,
+    localizer_of: Callable[[Model, Any], Localizer],
+    knows_weights: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with torch.no_grad():
+        quantized.head.fcb.bias.add_(10)
+    if not knows_weights:
+        quantized = quantized.with_header(int8={"images": 3})
+        for precision in ("auto", "int8"):
+            assert localizer_of(quantized, precision).prepare().precision == "int8"
+        return
+    with pytest.raises(
+        ModelError, match="weights have changed since its int8 network was created: create it"
+    ) as one:
+        localizer_of(quantized, "int8")
+    assert one.value.parameter == "precision"
+    assert not caplog.records
+    localizer = localizer_of(quantized, "auto")
+    assert localizer.prepare().precision in {"float32", "bfloat16"}
+    (record,) = caplog.records
+    assert "created, so it is not used: create it again with freeloc quantize" in record.getMessage()
+    exact = localizer_of(quantized, "float32").predict(noise(90, 60))
+    np.testing.assert_allclose(localizer.predict(noise(90, 60)).scores, exact.scores, atol=0.5)

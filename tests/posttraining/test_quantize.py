@@ -20,6 +20,7 @@ from freeloc.inference.localizer import Localizer
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.presets import Preset
 from freeloc.models.header import ModelFile
+from freeloc.models.int8_weights import FLOAT_WEIGHTS
 from freeloc.models.model import Model
 from freeloc.posttraining.quantize import quantize
 from freeloc.runtime import QuantizedGraph, cpu_supports_int8, int8_is_fastest
@@ -53,6 +54,7 @@ def test_head_and_float_network_stay_as_they_are(tiny_run: Path, tiny_int8: Path
     assert after.header.int8["images"] == 8
     assert 8 <= after.header.int8["canvases"] <= 16
     assert {"openvino", "nncf", "seed", "sha256"} <= after.header.int8.keys()
+    assert after.header.int8[FLOAT_WEIGHTS] == after.float_weights_digest() == before.float_weights_digest()
 
 
 runs_int8 = pytest.mark.skipif(
@@ -162,7 +164,10 @@ def test_a_processor_on_which_it_is_inaccurate_uses_the_float_network(
 
 class TestMistakes:
     def test_a_model_without_it(self, tiny_run: Path) -> None:
-        with pytest.raises(FreelocError, match=r"no int8 network: create one with freeloc\.quantize"):
+        with pytest.raises(
+            FreelocError,
+            match=r"no int8 network: create one with freeloc quantize \(in Python, freeloc\.quantize\)",
+        ):
             Localizer.load(tiny_run, precision="int8", runtime="openvino")
 
     def test_torch_is_asked_for_it(self, tiny_int8: Path) -> None:

@@ -13,23 +13,27 @@ from typing import TYPE_CHECKING
 from freeloc._log import get_logger
 from freeloc.errors import BackboneError, ModelError
 from freeloc.geometry.grid import CellLayout
+from freeloc.inference.int8_advice import HOW_TO_CREATE_INT8
 from freeloc.inference.options import LocalizerOptions
 from freeloc.inference.provenance import ModelIdentity
 from freeloc.inference.scoring_graph import graph_key, scoring_layers
 from freeloc.io.limits import MIN_NETWORK_MEMORY, check_memory_limit
 from freeloc.models.file_access import changed
 from freeloc.models.header import ModelFile, ModelHeader
+from freeloc.models.int8_weights import has_current_int8
 from freeloc.models.registry import model_name
 from freeloc.runtime import (
     Network,
     Precision,
     QuantizedGraph,
+    bfloat16_is_faster,
     compile_cached,
     compile_network,
     compile_quantized,
     cpu_supports_int8,
     is_graph_cached,
 )
+from freeloc.runtime.hardware import KERNEL_LIMIT, kernel_limit
 from freeloc.runtime.processors import explain_precision, processor_kind
 
 if TYPE_CHECKING:  # torch takes seconds to load
@@ -51,6 +55,8 @@ class ModelSource:
         load_model: function that returns the model.
         load_backbone: function that returns the backbone on which the model was trained.
         load_int8: function that returns the model's int8 network.
+        has_current_int8: function that returns whether this network was created from the model's weights; True if
+            that is not known.
     """
 
     def __init__(
@@ -61,12 +67,14 @@ class ModelSource:
         load_model: Callable[[], Model],
         load_backbone: Callable[[], Backbone],
         load_int8: Callable[[], QuantizedGraph | None],
+        has_current_int8: Callable[[], bool],
     ) -> None:
         self.header = header
         version = None if header.card is None else header.card.version or None
         self.identity = ModelIdentity(name, version, content_hash)
         self.graph_key = None if content_hash is None else graph_key(header, content_hash)
         self.load_int8 = load_int8
+        self.has_current_int8 = has_current_int8
         self._load_model = load_model
         self._load_backbone = load_backbone
 
@@ -80,7 +88,15 @@ class ModelSource:
         # A model whose weights were modified in memory must neither use nor replace the cached graph of its file.
         content_hash = model.content_hash if model.is_as_loaded() else None
         name = None if model.header.card is None else model.header.card.name
-        source = cls(model.header, content_hash, name, lambda: model, lambda: backbone, lambda: model.int8)
+        source = cls(
+            model.header,
+            content_hash,
+            name,
+            lambda: model,
+            lambda: backbone,
+            lambda: model.int8,
+            model.has_current_int8,
+        )
         _ = source.backbone  # raises the error now rather than at the first prediction
         return source
 
@@ -115,7 +131,15 @@ class ModelSource:
             return load_backbone(file.header.backbone, weights, download=False)
 
         name = model_name(file.path)
-        source = cls(file.header, file.content_hash, name, load_model, load_backbone, file.int8_graph)
+        source = cls(
+            file.header,
+            file.content_hash,
+            name,
+            load_model,
+            load_backbone,
+            file.int8_graph,
+            lambda: has_current_int8(file),
+        )
         if weights is not None:
             _ = source.backbone  # raises the error now rather than at the first prediction
         return source
@@ -164,7 +188,8 @@ class NetworkLoader:
         options: how the model is run.
 
     Raises:
-        ModelError: the options require an int8 network, but the model has none or it is damaged.
+        ModelError: the options require an int8 network, but the model has none, or it is damaged or was created
+            from other weights.
     """
 
     def __init__(self, source: ModelSource, options: LocalizerOptions) -> None:
@@ -172,22 +197,19 @@ class NetworkLoader:
         self._options = options
         self._precision: Precision = "auto"
         self._int8: QuantizedGraph | None = None
+        self._has_int8: bool | None = source.header.int8 is not None
         self._started: _Compilation | None = None
         self._cache_key = source.graph_key if options.uses_openvino else None
         precision = options.network_precision(has_int8=source.header.int8 is not None)
         if precision == "int8":
             graph = _load_int8(source)
-            if cpu_supports_int8():
+            if _is_usable(source, options):
                 self._int8 = graph
                 if options.precision == "auto":
                     _log.info(explain_precision("int8"))
                 return
-            _log.warning(
-                "the int8 network is not used on this processor (%s), where it would be inaccurate or cannot run: "
-                "the precision is chosen automatically",
-                processor_kind().name,
-            )
             precision = "auto"
+            self._has_int8 = None  # the log already says why it is not used
         self._precision = precision
         if not self._is_converted():
             _ = source.backbone  # raises any error now rather than at the first prediction
@@ -216,18 +238,27 @@ class NetworkLoader:
         """Return whether the network need not be converted from torch."""
         return self._int8 is not None or (self._cache_key is not None and is_graph_cached(self._cache_key))
 
+    @cached_property
+    def _float_precision(self) -> Precision:
+        """The precision of the float network; "auto" if torch runs it, whose choice depends on the device."""
+        if self._precision != "auto" or not self._options.uses_openvino:
+            return self._precision
+        precision: Precision = "bfloat16" if bfloat16_is_faster("cpu") else "float32"
+        _log.info(explain_precision(precision, has_int8=self._has_int8))
+        return precision
+
     def _compile(self, streams: int | None) -> Network:
         if self._int8 is not None:
             return compile_quantized(self._int8, streams=streams)
         if self._cache_key is not None:
-            network = compile_cached(self._cache_key, precision=self._precision, streams=streams)
+            network = compile_cached(self._cache_key, precision=self._float_precision, streams=streams)
             if network is not None:
                 return network
         return compile_network(
             self._source.backbone,
             scoring_layers(self._source.backbone, self._source.model.head, self._source.graph_key),
             runtime=self._options.runtime,
-            precision=self._precision,
+            precision=self._float_precision,
             streams=streams,
             batch=self._options.batch,
         )
@@ -271,7 +302,34 @@ def _load_int8(source: ModelSource) -> QuantizedGraph:
     graph = source.load_int8()
     if graph is None:
         raise ModelError(
-            "the model has no int8 network: create one with freeloc.quantize, or choose another precision",
+            f"the model has no int8 network: create one {HOW_TO_CREATE_INT8}, or choose another precision",
             parameter="precision",
         )
     return graph
+
+
+def _is_usable(source: ModelSource, options: LocalizerOptions) -> bool:
+    """Return whether a model's int8 network fits the model and this processor; if not, the log says so.
+
+    Raises:
+        ModelError: the options require the network, but the model's weights have changed.
+    """
+    if not source.has_current_int8():
+        reason = "the model's weights have changed since its int8 network was created"
+        if options.precision == "int8":
+            raise ModelError(
+                f"{reason}: create it again {HOW_TO_CREATE_INT8}, or choose another precision",
+                parameter="precision",
+            )
+        _log.warning("%s, so it is not used: create it again %s", reason, HOW_TO_CREATE_INT8)
+        return False
+    if not cpu_supports_int8():
+        limit = f", held to {kernel_limit()} by {KERNEL_LIMIT}" if kernel_limit() else ""
+        _log.warning(
+            "the int8 network is not used on this processor (%s%s), where it would be inaccurate or cannot run: "
+            "the precision is chosen automatically",
+            processor_kind().name,
+            limit,
+        )
+        return False
+    return True

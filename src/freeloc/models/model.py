@@ -24,6 +24,7 @@ from freeloc.io.atomic import write_bytes
 from freeloc.io.typed_json import decode_json
 from freeloc.models.file_access import unreadable
 from freeloc.models.header import METADATA_KEY, ModelFile, ModelHeader
+from freeloc.models.int8_weights import FLOAT_WEIGHTS, float_weights_digest, is_current
 from freeloc.models.stored_tensors import (
     BACKBONE_PREFIX,
     CHECKSUM,
@@ -135,6 +136,15 @@ class Model:
         except ModelError:
             return False
 
+    def float_weights_digest(self) -> str:
+        """Return the SHA-256 of the weights of the head and of the backbone weights that training changed."""
+        weights = {name: value.to(torch.float32).numpy() for name, value in self._float_weights().items()}
+        return float_weights_digest(weights)
+
+    def has_current_int8(self) -> bool:
+        """Return whether the int8 network was created from the current weights; True if that is not known."""
+        return is_current(self.header.int8, self.float_weights_digest)
+
     def _check_fit(self, backbone: Backbone) -> None:
         """Check that the header describes the backbone that has the expected weights."""
         header = self.header
@@ -153,7 +163,7 @@ class Model:
     def to_float16(self, backbone: Backbone) -> Model:
         """Return the model with weights rounded to float16, which halves the size of its file.
 
-        If training changed the backbone, rounding changes its fingerprint.
+        If training changed the backbone, rounding changes its fingerprint. An int8 network is kept.
 
         Args:
             backbone: the backbone as loaded by ``load_backbone``.
@@ -169,7 +179,7 @@ class Model:
         fingerprint = self.header.backbone_fingerprint
         if changes:
             fingerprint = backbone.with_weights(changes).fingerprint
-        return replace(
+        rounded = replace(
             self,
             header=replace(self.header, backbone_fingerprint=fingerprint),
             head=head,
@@ -177,6 +187,11 @@ class Model:
             storage="float16",
             content_hash=None,
         )
+        int8 = self.header.int8
+        if int8 is None or FLOAT_WEIGHTS not in int8 or not self.has_current_int8():
+            return rounded
+        # Rounding changes results less than the int8 network does, so that the network still fits the weights.
+        return rounded.with_header(int8={**int8, FLOAT_WEIGHTS: rounded.float_weights_digest()})
 
     @check_arguments
     def save(self, path: str | Path) -> None:
@@ -207,9 +222,7 @@ class Model:
 
     def _tensors(self) -> dict[str, Tensor]:
         """Return all tensors to store, in the data type of the file."""
-        weights = dict(self.head.state_dict())
-        weights |= {f"{BACKBONE_PREFIX}{key}": value for key, value in self.backbone_changes.items()}
-        weights = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
+        weights = self._float_weights()
         for key, value in weights.items():
             if not bool(value.isfinite().all()):
                 raise ModelError(
@@ -230,6 +243,12 @@ class Model:
                 for key, part in zip(INT8_TENSORS, parts, strict=True)
             }
         return weights
+
+    def _float_weights(self) -> dict[str, Tensor]:
+        """Return the weights of the head and the changed weights of the backbone, by their names in the file."""
+        weights = dict(self.head.state_dict())
+        weights |= {f"{BACKBONE_PREFIX}{key}": value for key, value in self.backbone_changes.items()}
+        return {key: value.detach().cpu().contiguous() for key, value in weights.items()}
 
     @classmethod
     def load(cls, model: str | Path) -> Model:

@@ -154,7 +154,7 @@ def _train(
             model, held_out = _calibrate(
                 outcome, dataset, validation, folder, settings, quiet=quiet, stages=stages
             )
-        if settings.int8 and model.int8 is None:
+        if settings.int8 and (model.int8 is None or not model.has_current_int8()):
             model = _quantize(model, dataset, folder, settings, quiet=quiet, stages=stages)
         is_changed = outcome.is_new or held_out is not None
         if settings.report and (is_changed or not folder.report.exists()):

@@ -16,6 +16,7 @@ from typing import Any
 from freeloc.inference.scoring_graph import int8_parts
 from freeloc.io.progress import pluralize, print_status
 from freeloc.models.int8_facts import int8_facts
+from freeloc.models.int8_weights import FLOAT_WEIGHTS
 from freeloc.models.model import Model
 from freeloc.nn.backbones.base import Backbone
 from freeloc.training.quantization.canvases import CalibrationCanvases
@@ -67,6 +68,7 @@ def add_int8_network(
         "openvino": version("openvino"),
         "nncf": version("nncf"),
         **int8_facts(adapted.layout, adapted.pad_color, model.head.settings),
+        FLOAT_WEIGHTS: model.float_weights_digest(),
     }
     # Old model files store neither the layout nor the pad color, which the int8 network needs to run without the
     # backbone.
