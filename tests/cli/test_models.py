@@ -21,6 +21,8 @@ from freeloc.models.model import Model
 from freeloc.nn.backbones.registry import load_backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
+from freeloc.runtime import int8_is_fastest
+from freeloc.runtime.processors import explain_precision
 
 CARD = ModelCard("street", "1.2", "Things of\n the street \x1b[31m", "CC BY 4.0")
 
@@ -87,14 +89,18 @@ def test_the_precisions_are_compared(freeloc: Callable[..., Any], own: Path, shi
     answer = freeloc("models", "pets", "--benchmark")
     assert answer.code == 0
     header, *lines = [line.split("\t") for line in answer.out.splitlines()]
-    assert header == ["precision", "fast, ms", "best, ms", ""]
+    assert header == ["precision", "fast, ms", "balanced, ms", "best, ms", ""]
     assert lines[0][0] == "float32"
     assert [line[-1] for line in lines].count("auto") == 1
-    assert all(float(cell) > 0 for line in lines for cell in line[1:3])
+    assert all(float(cell) > 0 for line in lines for cell in line[1:4])
     assert "milliseconds per image of 500×375 pixels with pets on" in answer.err
+    (auto,) = (line[0] for line in lines if line[-1] == "auto")
+    assert f"auto: {explain_precision(auto, has_int8=False)}\n" in answer.err
+    assert ("freeloc quantize MODEL IMAGES adds one to the model" in answer.err) == int8_is_fastest()
     found = json.loads(freeloc("models", "pets", "--benchmark", "--json", "--quiet").out)
     assert set(found["milliseconds"]) == {line[0] for line in lines}
     assert found["auto"] in found["milliseconds"]
+    assert found["would_gain_from_int8"] == int8_is_fastest()
 
 
 # --- the list ---------------------------------------------------------------------------------------------

@@ -120,3 +120,16 @@ def test_videos_that_cannot_be_read(freeloc: Callable[..., Any], model: Path, fo
     assert answer.err == (
         "skipped: cannot read video empty.mp4: it is empty (0 bytes); replace it, or leave it out\n"
     )
+
+
+@pytest.mark.parametrize("fastest", [False, True])
+@pytest.mark.usefixtures("folder")
+def test_a_video_is_reason_to_tell_of_int8(
+    freeloc: Callable[..., Any], model: Path, fastest: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freeloc.inference.options.int8_is_fastest", lambda: fastest)
+    words = ("--runtime", "openvino", "--every", "9", "--out")
+    video = freeloc("predict", model, "clip.mp4", *words, "found")
+    assert video.code == 0
+    assert video.err.count("both require pip install 'freeloc[int8]'") == fastest
+    assert "int8" not in freeloc("predict", model, "a.png", *words, "other").err

@@ -11,11 +11,12 @@ from freeloc.inference.compare_precisions import COMPARED_PRESETS, PrecisionComp
 from freeloc.inference.localizer import Localizer
 from freeloc.runtime import cpu_supports_int8
 from freeloc.runtime.hardware import cpu_supports_bfloat16
+from freeloc.runtime.processors import explain_precision
 
 
 def comparison(auto: str, **totals: float) -> PrecisionComparison:
     times = {precision: {"fast": total / 4, "best": 3 * total / 4} for precision, total in totals.items()}
-    return PrecisionComparison("m", "CPU", 2, "kind", auto, times)
+    return PrecisionComparison("m", "CPU", 2, "kind", auto, "reason", False, times)
 
 
 def test_every_precision_of_model_and_cpu_is_measured(tiny_int8: Path) -> None:
@@ -28,6 +29,8 @@ def test_every_precision_of_model_and_cpu_is_measured(tiny_int8: Path) -> None:
         assert tuple(times) == COMPARED_PRESETS
         assert all(value > 0 for value in times.values())
     assert found.auto == Localizer(tiny_int8, runtime="openvino").prepare().precision
+    assert found.reason == explain_precision(found.auto, has_int8=True)
+    assert not found.would_gain_from_int8
 
 
 def test_the_fastest_is_told_unless_it_is_noise() -> None:

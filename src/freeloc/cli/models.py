@@ -49,6 +49,7 @@ def _compare_precisions(model: str, *, to_dict: bool, quiet: bool) -> None:
     import json
 
     from freeloc.inference.compare_precisions import compare_precisions
+    from freeloc.inference.int8_advice import HOW_TO_GET_INT8
     from freeloc.io.progress import print_status
     from freeloc.io.terminal import print_json, print_result
 
@@ -63,9 +64,12 @@ def _compare_precisions(model: str, *, to_dict: bool, quiet: bool) -> None:
             precision, *(f"{ms:.1f}" for ms in times.values()), "auto" if precision == found.auto else ""
         )
     print_status(
-        f"milliseconds per image of 500×375 pixels with {found.model} on {found.processor}, {found.cores} cores "
-        f"({found.kind})"
+        f"milliseconds per image of 500×375 pixels with {found.model} on {found.processor}, {found.cores} cores; "
+        "the images are noise, and the time of balanced depends on what images show"
     )
+    print_status(f"auto: {found.reason}")
+    if found.would_gain_from_int8:
+        print_status(f"an int8 network would be fastest on this processor: {HOW_TO_GET_INT8}")
     if not found.auto_is_fastest:
         print_status(
             f"{found.fastest} is faster here than the precision that auto chooses: use --precision {found.fastest}"

@@ -14,6 +14,7 @@ from PIL import Image
 from freeloc._validation import Count, check_arguments
 from freeloc.errors import ConfigurationError, FreelocError, ImageError, OutputError
 from freeloc.images.video import check_video_available
+from freeloc.inference.int8_advice import HOW_TO_GET_INT8
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.result import Localization
 from freeloc.io.atomic import check_output_folder
@@ -189,11 +190,8 @@ def _fill(output: OutputFolder, prediction: _Prediction, *, resume: bool, quiet:
         print_status(f"there is nothing to resume in {folder}: starting with the first image")
     if not quiet and output.manifest.images:
         print_status(f"continuing after {output.describe_done()}")
-    if not quiet and len(prediction.images) >= _MANY_IMAGES and _would_gain_from_int8(prediction.localizer):
-        print_status(
-            "an int8 network would be fastest on this processor: freeloc quantize MODEL IMAGES adds one to the "
-            "model"
-        )
+    if not quiet and _take_long(prediction.images) and _would_gain_from_int8(prediction.localizer):
+        print_status(f"an int8 network would be fastest on this processor: {HOW_TO_GET_INT8}")
     bad = prediction.run(output, quiet=quiet)
     output.finish()
     if not quiet:
@@ -205,6 +203,11 @@ def _fill(output: OutputFolder, prediction: _Prediction, *, resume: bool, quiet:
             f"to {files[0] if len(files) == 1 else folder}{skipped}"
         )
     return bad
+
+
+def _take_long(images: Sequence[ImageToPredict]) -> bool:
+    """Return whether it pays to create an int8 network first; a video counts as many images."""
+    return len(images) >= _MANY_IMAGES or any(image.is_video for image in images)
 
 
 def _would_gain_from_int8(localizer: Localizer) -> bool:
