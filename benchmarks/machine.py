@@ -24,6 +24,7 @@ from freeloc.runtime.hardware import cpu_supports_bfloat16
 __all__ = [
     "best_of",
     "describe",
+    "is_same_processor",
     "machine_name",
     "measure_peaks",
     "peak_gflops",
@@ -51,6 +52,9 @@ _KINDS = {
     "VNNI": {"avx512_vnni", "avx_vnni"},
 }
 """Flags that tell apart the kinds of processor, the fastest kind first."""
+
+_NUMBERS = {"family": "cpu family", "model": "model"}
+"""Numbers by which Intel and AMD tell apart their generations of processors, and their names in /proc/cpuinfo."""
 
 _PACKAGES = (
     "freeloc",
@@ -86,7 +90,7 @@ def processor_flags() -> tuple[str, ...]:
 
 def describe() -> dict[str, Any]:
     """Return processor, cores and versions as JSON values."""
-    model = next((value for key, value in _cpuinfo() if key == "model name"), platform.machine())
+    facts = dict(reversed(_cpuinfo()))  # of the first core
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -94,9 +98,10 @@ def describe() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {
-        "processor": model,
+        "processor": facts.get("model name", platform.machine()),
         "cores": usable_cores(),
         "flags": list(processor_flags()),
+        **{name: int(facts[key]) for name, key in _NUMBERS.items() if facts.get(key, "").isdigit()},
         "system": platform.system(),
         "versions": versions,
     }
@@ -115,6 +120,22 @@ def machine_name(machine: Mapping[str, Any], *, int8_only: bool = False) -> str:
     flags = set(machine["flags"])
     kind = next((f" with {name}" for name, wanted in _KINDS.items() if wanted & flags), "")
     return f"{processor}{' held to VNNI' if int8_only else kind}, {machine['cores']} cores"
+
+
+def is_same_processor(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two descriptions with the same `machine_name` are of the same type of processor.
+
+    Virtual machines report processors under general names, such as "AMD EPYC". Their instruction sets must be the
+    same, and so must family and model, unless one of the descriptions lacks them.
+
+    Args:
+        one: what `describe` returned, or an earlier version of it, which did not record family and model.
+        other: the same of the other machine.
+    """
+    numbers = [[machine.get(name) for name in _NUMBERS] for machine in (one, other)]
+    return set(one["flags"]) == set(other["flags"]) and (
+        any(None in pair for pair in numbers) or numbers[0] == numbers[1]
+    )
 
 
 def measure_peaks(*, repeats: int = 5, side: int = 2048, copy_bytes: int = _COPY_BYTES) -> dict[str, Any]:

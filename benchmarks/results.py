@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks.machine import machine_name
+from benchmarks.machine import is_same_processor, machine_name
 from freeloc.errors import MalformedFileError
 from freeloc.io.atomic import write_text
 
@@ -22,6 +22,7 @@ __all__ = [
     "chart_file",
     "load_results",
     "machine_table",
+    "name_in_results",
     "number",
     "render_again",
     "render_page",
@@ -95,17 +96,44 @@ def save_section(folder: Path, name: str, section: Section, *, machine: str | No
         folder: folder of the results.
         name: name of the section.
         section: its content, with a description of the machine.
-        machine: name of the machine; default: that of its processor.
+        machine: name of the machine; default: that of its processor, see `name_in_results`.
 
     Raises:
         MalformedFileError: the existing results are damaged.
         OutputError: the folder cannot be written to.
     """
     results = load_results(folder)
-    measured = results["machines"].setdefault(machine or machine_name(section["machine"]), {})
+    measured = results["machines"].setdefault(machine or name_in_results(results, section["machine"]), {})
     measured[name] = dict(section)
     write_text(folder / _JSON, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     render_again(folder)
+
+
+def name_in_results(results: Section, machine: Mapping[str, Any], *, int8_only: bool = False) -> str:
+    """Return the name under which the results of a machine are stored.
+
+    A machine whose processor differs from that of an earlier one with the same name gets a name of its own, with
+    the processor's family and model, or else a number.
+
+    Args:
+        results: content of ``benchmarks.json``.
+        machine: what `benchmarks.machine.describe` returned.
+        int8_only: whether the processor was held to int8 instructions.
+    """
+    first = machine_name(machine, int8_only=int8_only)
+    processor, separator, cores = first.rpartition(", ")
+    numbers = [f"{name} {machine[name]}" for name in ("family", "model") if name in machine]
+    notes = [
+        "",
+        *([f" ({', '.join(numbers)})"] if numbers else []),
+        *(f" ({count})" for count in range(2, 100)),
+    ]
+    for note in notes:
+        name = f"{processor}{note}{separator}{cores}"
+        sections = results["machines"].get(name, {})
+        if all(is_same_processor(section["machine"], machine) for section in sections.values()):
+            return name
+    raise AssertionError("a hundred machines with one name")
 
 
 def render_again(folder: Path) -> None:
@@ -202,7 +230,7 @@ def machine_table(section: Section) -> str:
     """Return a table of the machine and its peak speeds, both recorded in the section."""
     machine, peaks = section["machine"], section["peaks"]
     rows = [
-        ("processor", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
+        ("processor", _processor_text(machine)),
         ("instruction sets", ", ".join(machine["flags"]) or "unknown"),
         ("versions", ", ".join(f"{name} {version}" for name, version in machine["versions"].items())),
     ]
@@ -212,6 +240,11 @@ def machine_table(section: Section) -> str:
             rows.append((f"{side}×{side} matrix product, {runtime}, {precision}", f"{value:g} GFLOP/s"))
     rows.append(("large copy, bytes read and written", f"{peaks['copy_gbytes_per_second']:g} GB/s"))
     return table(("machine", "measured in the same run"), rows)
+
+
+def _processor_text(machine: Mapping[str, Any]) -> str:
+    numbers = [f"{name} {machine[name]}" for name in ("family", "model") if name in machine]
+    return ", ".join((machine["processor"], *numbers, f"{machine['cores']} cores", machine["system"]))
 
 
 def scale_list(scales: Sequence[float]) -> str:

@@ -28,8 +28,8 @@ import numpy as np
 
 import freeloc
 from benchmarks.growth_commands import repeat_images
-from benchmarks.machine import describe, machine_name
-from benchmarks.results import Section, load_results, render_again, save_section
+from benchmarks.machine import describe
+from benchmarks.results import Section, load_results, name_in_results, render_again, save_section
 from benchmarks.timing import ProcessUsage, Spread, run_process
 from benchmarks.workload import cpu_precision, default_data, output_folder, positive, run
 from freeloc.datasets import Dataset, DatasetChecks, open_dataset
@@ -39,6 +39,7 @@ from freeloc.inference.presets import PRESETS
 from freeloc.io.progress import print_status
 from freeloc.models.header import ModelFile
 from freeloc.models.registry import find_model
+from freeloc.runtime import cpu_supports_int8
 
 __all__ = [
     "Processes",
@@ -102,7 +103,7 @@ def measure_prediction(
     rounds: int,
     presets: Sequence[str] = tuple(PRESETS),
 ) -> dict[str, Any]:
-    """Measure prediction in float and, if the model has an int8 network, in int8.
+    """Measure prediction in float and, if the model has an int8 network that runs on this processor, in int8.
 
     Args:
         processes: how freeloc is run.
@@ -116,7 +117,7 @@ def measure_prediction(
         cache and later, the size of the compiled graph, and for each preset the milliseconds per image, without
         start-up, and the peak memory.
     """
-    has_int8 = ModelFile.open(model).header.int8 is not None
+    has_int8 = ModelFile.open(model).header.int8 is not None and cpu_supports_int8()
     results: dict[str, Any] = {}
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -401,8 +402,9 @@ def main(words: list[str] | None = None) -> None:
         record |= _measure_prediction(arguments, processes, dataset)
     if "train" in arguments.measure:
         record |= _measure_training(arguments, processes, dataset)
-    name = machine_name(record["machine"], int8_only=limited)
-    save_record(output_folder(arguments), name, record)
+    folder = output_folder(arguments)
+    name = name_in_results(load_results(folder), record["machine"], int8_only=limited)
+    save_record(folder, name, record)
     print_status(f"wrote the results of {name}")
 
 

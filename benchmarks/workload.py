@@ -27,7 +27,7 @@ from freeloc.nn.backbones.base import Backbone
 from freeloc.nn.backbones.registry import DEFAULT_BACKBONE, load_backbone
 from freeloc.nn.head import AdaptationHead
 from freeloc.nn.head_settings import HeadSettings
-from freeloc.runtime import InferencePrecision, Precision, bfloat16_is_faster
+from freeloc.runtime import InferencePrecision, Precision, bfloat16_is_faster, cpu_supports_int8
 
 __all__ = [
     "QUICK",
@@ -142,7 +142,7 @@ class Workload:
     @property
     def has_int8(self) -> bool:
         """Whether the model's int8 network is measured in addition to the float network."""
-        return self.precision == "auto" and self.model.int8 is not None
+        return self.precision == "auto" and self.model.int8 is not None and cpu_supports_int8()
 
     def first(self, count: int | None) -> Dataset:
         """Return the first ``count`` images; all images for None."""

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks import machine
 from benchmarks.machine import (
     _openvino_product,
     _torch_product,
     best_of,
     describe,
+    is_same_processor,
     machine_name,
     measure_peaks,
     peak_gflops,
@@ -89,6 +91,32 @@ def test_the_name_of_a_machine_tells_its_kind(processor: str, flags: list[str], 
     assert machine_name({"processor": processor, "cores": 2, "flags": flags}) == name
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="the system has no /proc/cpuinfo")
+def test_family_and_model_are_those_of_the_first_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\nflags\t\t: avx2\n"
+    (tmp_path / "cpuinfo").write_text(f"{text}\nprocessor\t: 1\nmodel\t\t: 99\n")
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "cpuinfo")
+    found = describe()
+    assert (found["processor"], found["family"], found["model"]) == ("AMD EPYC", 25, 17)
+    assert found["flags"] == ["avx2"]
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nCPU part\t: 0xd0c\n")
+    assert not {"family", "model"} & describe().keys()
+
+
+def test_processors_with_one_name_are_told_apart() -> None:
+    zen4 = {"flags": ["avx512_vnni", "avx512_bf16"], "family": 25, "model": 17}
+    zen5 = {"flags": ["avx512_bf16", "avx512_vnni"], "family": 26, "model": 2}
+    earlier = {"flags": ["avx512_vnni", "avx512_bf16"]}
+    assert is_same_processor(zen4, zen4)
+    assert not is_same_processor(zen4, zen5)
+    assert not is_same_processor(zen4, {**zen4, "model": 18})
+    assert is_same_processor(zen4, earlier)
+    assert is_same_processor(earlier, zen5)
+    assert not is_same_processor(zen5, {"flags": ["avx_vnni", "avx512_vnni", "avx512_bf16"]})
+
+
 def test_a_processor_held_to_int8_is_another_machine() -> None:
-    machine = {"processor": "AMD EPYC", "cores": 2, "flags": ["avx512_vnni", "avx512_bf16"]}
-    assert machine_name(machine, int8_only=True) == "AMD EPYC held to VNNI, 2 cores"
+    facts = {"processor": "AMD EPYC", "cores": 2, "flags": ["avx512_vnni", "avx512_bf16"]}
+    assert machine_name(facts, int8_only=True) == "AMD EPYC held to VNNI, 2 cores"

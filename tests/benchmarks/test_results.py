@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks import prediction
 from benchmarks.frontier import chart_of
 from benchmarks.results import (
     chart_file,
     load_results,
+    name_in_results,
     render_again,
     render_page,
     render_speed_page,
@@ -243,6 +245,68 @@ def test_saving_replaces_one_section_of_one_machine(tmp_path: Path) -> None:
     render_again(tmp_path)
     assert page.read_text("utf-8") == render_page(load_results(tmp_path))
     assert chart.is_file()
+
+
+def test_another_processor_of_the_same_name_replaces_nothing(tmp_path: Path) -> None:
+    def measured(**numbers: Any) -> dict[str, Any]:
+        return {**PREDICTION, "machine": {**PREDICTION["machine"], **numbers}}
+
+    save_section(tmp_path, "prediction", PREDICTION)
+    save_section(tmp_path, "frontier", FRONTIER)
+    save_section(tmp_path, "prediction", measured(family=25, model=17))
+    assert load_results(tmp_path)["machines"].keys() == {NAME}, "the flags are the same"
+    save_section(tmp_path, "prediction", measured(family=26, model=2))
+    save_section(tmp_path, "prediction", measured(flags=["avx2", "fma"]))
+    other = "Some Processor (family 26, model 2), 2 cores"
+    machines = load_results(tmp_path)["machines"]
+    assert machines.keys() == {NAME, other, "Some Processor (2), 2 cores"}
+    assert machines[NAME].keys() == {"prediction", "frontier"}
+    assert machines[NAME]["prediction"]["machine"]["model"] == 17
+    save_section(tmp_path, "frontier", {**FRONTIER, "machine": measured(family=26, model=2)["machine"]})
+    results = load_results(tmp_path)
+    assert results["machines"][other].keys() == {"prediction", "frontier"}
+    page = (tmp_path / "benchmarks.md").read_text("utf-8")
+    assert "| processor | Some Processor, family 26, model 2, 2 cores, Linux |" in page
+    held = name_in_results(results, measured()["machine"], int8_only=True)
+    assert held == "Some Processor held to VNNI, 2 cores"
+
+
+def test_the_targets_depend_on_the_kind_of_processor() -> None:
+    def rows_of(
+        precision: str, ms: float, flags: tuple[str, ...] = (), **throughput: Any
+    ) -> dict[str, tuple[str, str]]:
+        section = json.loads(json.dumps(PREDICTION))
+        section["networks"]["precision"] = precision
+        section["machine"]["flags"] += flags
+        section["throughput"]["ms_per_image"]["freeloc int8, predict_many"] = spread(ms)
+        section["throughput"] |= throughput
+        return {name: (target, text) for name, target, text in prediction._targets(section)}
+
+    what = "throughput, int8: speedup over the float network in"
+    assert rows_of("float32", 100.0)[f"{what} float32"] == (
+        "≥ 2.8×",
+        "**missed:** 2.5× (quotient of the medians)",
+    )
+    assert rows_of("bfloat16", 100.0)[f"{what} bfloat16"] == ("≥ 1.5×", "2.5× (quotient of the medians)")
+    recorded = rows_of("float32", 100.0, int8_over_float=spread(3.0))
+    assert recorded[f"{what} float32"] == ("≥ 2.8×", "3× [2.7, 3.3]")
+    of_peak = "percentage of the peak, all scales, with AMX"
+    assert of_peak not in recorded
+    assert rows_of("bfloat16", 100.0, ("amx_bf16", "amx_int8"))[of_peak] == ("≥ 45%", "53%")
+
+
+def test_ratios_that_were_not_recorded_are_quotients_and_the_page_says_so() -> None:
+    note = "their speedup is the quotient of the two medians"
+    assert note not in page_of(prediction=PREDICTION)
+    section = json.loads(json.dumps(PREDICTION))
+    section["throughput"]["ms_per_image"]["freeloc int8, predict_many"] = spread(100.0)
+    page = page_of(prediction=section)
+    assert note in page
+    assert "| speedup of int8 over the float network | 2.5× |" in page
+    section["throughput"]["int8_over_float"] = spread(2.4)
+    page = page_of(prediction=section)
+    assert note not in page
+    assert "| speedup of int8 over the float network | 2.4× |" in page
 
 
 def test_machines_are_compared_side_by_side() -> None:
