@@ -22,6 +22,8 @@ from freeloc import (
     release,
     train,
 )
+from freeloc.datasets import Dataset
+from freeloc.evaluation.evaluate import Evaluation
 from freeloc.inference.localizer import Localizer
 from freeloc.io.atomic import write_text
 from freeloc.io.progress import print_status
@@ -79,18 +81,40 @@ def main() -> None:
     print_status(f"wrote {model}: {model.stat().st_size / 1e6:.1f} MB")
 
     val_set = open_dataset(arguments.root, split=arguments.val_split, boxes=True)
-    # The card states the numbers of the float network, so that it is the same on every processor.
-    exact, int8 = (Localizer.load(model, runtime="openvino", precision=precision) for precision in PRECISIONS)
-    evaluation = evaluate([collect(exact, val_set, "voc20")], val_set)
-    write_text(arguments.out / "results.json", json.dumps(evaluation.to_dict(), indent=1) + "\n")
-    quantized = evaluate([collect(int8, val_set, "voc20, int8")], val_set)
-    for row in (*evaluation.rows, *quantized.rows):
-        values = ", ".join(f"{key} {100 * result.mean.estimate:.1f}" for key, result in row.measures.items())
-        print_status(f"{row.name}: {values}")
+    evaluations = evaluate_precisions(model, val_set)
+    results = {precision: evaluation.to_dict() for precision, evaluation in evaluations.items()}
+    write_text(arguments.out / "results.json", json.dumps(results, indent=1) + "\n")
+    for evaluation in evaluations.values():
+        for row in evaluation.rows:
+            values = ", ".join(
+                f"{key} {100 * result.mean.estimate:.1f}" for key, result in row.measures.items()
+            )
+            print_status(f"{row.name}: {values}")
     print_status(f"wrote {arguments.out / 'results.json'}")
     if arguments.card is not None:
-        for path in write_card(evaluation, arguments.card):
+        # The card states the numbers of the float network, so that it is the same on every processor.
+        for path in write_card(evaluations["float32"], arguments.card):
             print_status(f"wrote {path}")
+
+
+def evaluate_precisions(model: Path, dataset: Dataset) -> dict[str, Evaluation]:
+    """Evaluate a model in each of `PRECISIONS`.
+
+    Returns:
+        The evaluations by precision; without int8 on a processor on which int8 networks are inaccurate.
+    """
+    evaluations: dict[str, Evaluation] = {}
+    for precision in PRECISIONS:
+        localizer = Localizer.load(model, runtime="openvino", precision=precision)
+        computed = localizer.prepare(many=True).precision
+        if computed != precision:
+            print_status(
+                f"not evaluated in {precision}: this processor computes the model in {computed} instead"
+            )
+            continue
+        name = "voc20" if precision == "float32" else f"voc20, {precision}"
+        evaluations[precision] = evaluate([collect(localizer, dataset, name)], dataset)
+    return evaluations
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from freeloc.evaluation.measures import MEASURES
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.metrics import BootstrapResult, Interval
 from freeloc.metrics.calibration_error import CalibrationOptions
-from recipes import few_images, small_alexnet, voc20_card
+from recipes import few_images, small_alexnet, voc20, voc20_card
+from tests.fuzz.networks import add_float_network, make_model, registered_patches
+from tests.runtime.networks import Patches
 
 
 @settings(max_examples=60)
@@ -71,6 +73,21 @@ def test_writing_the_card_replaces_its_numbers_only(tmp_path: Path) -> None:
         assert text.index("| dog | 1 | 95.0 [94.0, 96.0] | 80.0 [79.0, 81.0]") < text.index("| cat | 1 |")
         assert "| +15.0 |" in text
     assert (tmp_path / "voc20-reliability.svg").read_text("utf-8").startswith("<?xml")
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_voc20_is_evaluated_in_the_precisions_that_the_processor_computes(
+    tiny_scenes: Dataset, tmp_path: Path, supported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freeloc.inference.network_loader.cpu_supports_int8", lambda: supported)
+    path = tmp_path / "model.safetensors"
+    with registered_patches():
+        add_float_network(make_model(Patches(), tiny_scenes.classes, hidden=4), Patches()).save(path)
+        found = voc20.evaluate_precisions(path, tiny_scenes)
+    assert list(found) == ["float32", *(["int8"] if supported else [])]
+    assert found["float32"].rows[0].name == "voc20, fused"
+    if supported:
+        assert found["int8"].rows[0].name == "voc20, int8, fused"
 
 
 @pytest.mark.slow
