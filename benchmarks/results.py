@@ -204,15 +204,21 @@ def render_page(results: Section) -> str:
         renderers["frontier"] = partial(frontier.render, chart=chart_file(machine))
         for name in _ORDER:
             if name in sections:
-                rendered = _with_note(renderers[name](sections[name]), quick=sections[name]["quick"])
+                rendered = _with_notes(renderers[name](sections[name]), sections[name])
                 blocks += [f"#{block}" if block.startswith("##") else block for block in rendered]
     return "\n\n".join(blocks) + "\n"
 
 
-def _with_note(blocks: Iterator[str], *, quick: bool) -> Iterator[str]:
+def _with_notes(blocks: Iterator[str], section: Section) -> Iterator[str]:
+    """Yield the blocks of a section, and after its heading what limits its figures.
+
+    A section may have a ``note``, which is added to ``benchmarks.json`` when something that was measured changes.
+    """
     yield next(blocks)
-    if quick:
+    if section["quick"]:
         yield QUICK_NOTE
+    if "note" in section:
+        yield f"> {section['note']}"
     yield from blocks
 
 

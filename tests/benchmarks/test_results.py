@@ -226,6 +226,12 @@ def test_skipped_parts_are_mentioned() -> None:
     assert "the figures are meaningless" in page
 
 
+def test_a_note_of_a_section_stands_below_its_heading() -> None:
+    page = page_of(prediction={**PREDICTION, "note": "an earlier network was measured"})
+    heading = "### Prediction on a processor"
+    assert page.split(heading)[1].lstrip().startswith("> an earlier network was measured\n")
+
+
 def test_saving_replaces_one_section_of_one_machine(tmp_path: Path) -> None:
     save_section(tmp_path, "prediction", PREDICTION)
     save_section(tmp_path, "frontier", FRONTIER)
