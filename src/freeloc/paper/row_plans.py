@@ -41,7 +41,7 @@ from score maps alone."""
 
 Protocol = Literal["faster", "letter", "own"]
 """How the model of a row is trained: as in section 4 of the paper but faster (`paper_recipe`), as stated there
-(`letter_recipe`), or with freeloc's own recipe."""
+but for the order of padding and resizing (`letter_recipe`), or with freeloc's own recipe."""
 
 LETTER = "-letter"
 """Suffix of the keys of models that are trained to the letter of the paper."""
@@ -87,13 +87,17 @@ def paper_recipe(**changes: Any) -> Recipe:
 
 
 def letter_recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe from `paper_recipe` with everything as section 4 of the paper states it.
+    """Return a recipe from `paper_recipe` that follows section 4 of the paper, with the exceptions below.
 
     - Images are resized to 500 pixels first, and all windows of the paper's square are pooled, padding included.
       Training on full images has no windows, and the paper does not say how they are padded: padding is ignored.
     - Each step uses all cells.
-    - Unless there is a single scale, the scale of each mini-batch is drawn uniformly between 0.7 and 1.4. Features
-      can therefore not be cached; see `draws_scales`.
+    - Unless there is a single scale, the scale of each mini-batch is drawn uniformly between 0.7 and 1.4; see
+      `draws_scales`.
+
+    Exceptions: the paper pads an image to 500×500 pixels and resizes the padded square. Here, the image is resized
+    and then padded; with a backbone without windows, up to a multiple of its stride. Products may be computed in
+    bfloat16.
 
     The learning rate and the number of epochs, which the paper does not state, are kept.
     """
@@ -108,7 +112,7 @@ def letter_recipe(recipe: Recipe) -> Recipe:
 
 
 def draws_scales(model: str) -> bool:
-    """Return whether the training scales of a model in `MODELS` are drawn from a range, without a cache."""
+    """Return whether the training scales of a model in `MODELS` are drawn from a range."""
     return model.endswith(LETTER) and len(MODELS[model].scales) > 1
 
 
