@@ -20,6 +20,7 @@ from pathlib import Path
 
 from freeloc.datasets.dataset import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
+from freeloc.errors import FreelocError
 from freeloc.io.progress import print_status
 from freeloc.io.terminal import print_result
 from freeloc.metrics import Interval
@@ -31,6 +32,7 @@ from freeloc.paper import (
     select_rows,
     write_outputs,
 )
+from freeloc.paper.requirements import check_packages
 from freeloc.training.pretraining.pretrain import pretrain
 from freeloc.training.pretraining.settings import PretrainingSettings
 from recipes.markdown import markdown_table
@@ -162,7 +164,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--rows", help="rows to compute, separated by commas (default: all)")
     options = parser.parse_args(arguments)
-    rows = None if options.rows is None else tuple(options.rows.split(","))
+    names = None if options.rows is None else [name.strip() for name in options.rows.split(",")]
+    rows = None if names is None else tuple(name for name in names if name)
+    try:  # before images are generated and a network is pretrained
+        check_packages(select_rows(rows))
+    except FreelocError as error:
+        parser.error(str(error))
     out, sizes = options.out, Sizes(rows=rows)
     small = SmallStudy.prepare(out, sizes)
     for protocol in options.protocol:
