@@ -27,6 +27,7 @@ __all__ = [
     "BoxMethod",
     "Protocol",
     "RowPlan",
+    "check_drawn",
     "check_scorable",
     "draws_scales",
     "letter_recipe",
@@ -320,9 +321,13 @@ def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[
         letter: whether the models of the paper's rows are trained to the letter of the paper (`letter_recipe`).
 
     Raises:
-        ConfigurationError: a key is unknown.
+        ConfigurationError: there are no keys, or a key is unknown.
     """
     keys = [key for key, row in ROWS.items() if not row.on_request] if keys is None else keys
+    if not keys:
+        raise ConfigurationError(
+            f"rows is empty: choose one or more of {', '.join(ROWS)}", parameter="rows"
+        )
     if unknown := sorted(set(keys) - set(ROWS)):
         raise ConfigurationError(
             f"there is no row called {unknown[0]!r}: choose one of {', '.join(ROWS)}", parameter="rows"
@@ -332,6 +337,24 @@ def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[
         selected.add("weak")
     chosen = (row for key, row in ROWS.items() if key in selected)
     return tuple(row.to_the_letter() if letter else row for row in chosen)
+
+
+def check_drawn(rows: Sequence[RowPlan], *, cache_drawn: bool) -> None:
+    """Check that features at drawn scales are stored only if the models of some rows draw scales.
+
+    Args:
+        rows: the rows.
+        cache_drawn: whether the features are to be stored.
+
+    Raises:
+        ConfigurationError: they are, and no row is trained to the letter of the paper.
+    """
+    if cache_drawn and not any(row.protocol == "letter" for row in rows):
+        raise ConfigurationError(
+            "cache_drawn is True, but no row is trained to the letter of the paper, so no scales are drawn: train "
+            "rows to the letter, or leave it out",
+            parameter="cache_drawn",
+        )
 
 
 def check_scorable(rows: Sequence[RowPlan], *, has_labels: bool) -> None:
