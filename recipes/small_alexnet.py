@@ -1,4 +1,4 @@
-"""Every row of the paper's tables with the paper's network at reduced size, on generated images.
+"""Every row of the paper's tables with a small AlexNet, the paper's kind of network, on generated images.
 
     python -m recipes.small_alexnet --out runs/small
 

@@ -61,14 +61,28 @@ def test_the_options_exist() -> None:
     rows = [words for row in statements() for words in re.findall(r"\brows? (`[^;:,|]+`)", row[2])]
     keys = {key for words in rows for key in re.findall(r"`([a-z_]+)`", words)}
     assert keys <= set(ROWS)
-    assert keys >= {"full", "single_train", "single_test", "finer", "wider", "masked", "masked_outside", "detector"}
+    assert keys >= {
+        "full",
+        "single_train",
+        "single_test",
+        "finer",
+        "wider",
+        "masked",
+        "masked_outside",
+        "detector",
+    }
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         *("1512 classes", "OverFeat", "full images", "multi-scale training", "testing at multiple scales"),
-        *("wider or finer", "masked pooling", "outside the masked area", "confidence values of the responses"),
+        *(
+            "wider or finer",
+            "masked pooling",
+            "outside the masked area",
+            "confidence values of the responses",
+        ),
         *("R-CNN", "Figure 5b", "footnote 1"),
     ],
 )

@@ -302,7 +302,8 @@ def test_a_jpeg_is_decoded_no_finer_than_needed(
 
 
 @pytest.mark.parametrize(
-    ("longest", "shortest", "reduction"), [(None, 100, 1), (None, 50, 2), (None, 20, 4), (900, 20, 1), (1, 50, 2)]
+    ("longest", "shortest", "reduction"),
+    [(None, 100, 1), (None, 50, 2), (None, 20, 4), (900, 20, 1), (1, 50, 2)],
 )
 def test_the_shortest_side_may_determine_the_reduction(
     tmp_path: Path, longest: int | None, shortest: int, reduction: int

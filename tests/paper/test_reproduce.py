@@ -210,7 +210,11 @@ def test_the_papers_rows_to_the_letter(
     assert header.manifest["cache"] is None, "features of drawn scales are not cached"
     assert (tmp_path / "models" / "weak" / "model.safetensors").read_bytes() == before
     page = (tmp_path / "report.html").read_text()
-    for text in ("the paper&#x27;s, to the letter", "uniform from 0.7 to 1.4", "“To the letter” follows section 4"):
+    for text in (
+        "the paper&#x27;s, to the letter",
+        "uniform from 0.7 to 1.4",
+        "“To the letter” follows section 4",
+    ):
         assert text in page.replace("&#39;", "&#x27;")
     assert [path.stem for path in (tmp_path / "rows").iterdir()] == ["single_test-letter"]
     # Storing the features at drawn scales would not change the model, so it is not trained again.
@@ -224,7 +228,9 @@ def test_the_papers_rows_to_the_letter(
 
 @pytest.mark.slow
 def test_models_to_the_letter_share_the_stored_features(scenes_root: Path, tmp_path: Path) -> None:
-    train_set, val_set = (open_dataset(scenes_root, split=f"{split}2017", boxes=True) for split in ("train", "val"))
+    train_set, val_set = (
+        open_dataset(scenes_root, split=f"{split}2017", boxes=True) for split in ("train", "val")
+    )
     settings = ReproductionSettings(
         backbone="efficientnet_lite0", epochs=1, cache=tmp_path / "cache", cache_drawn=True, quiet=True
     )

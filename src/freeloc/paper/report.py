@@ -62,7 +62,9 @@ def write_report(
 
 
 def _backbone(result: StudyResult, settings: ReproductionSettings) -> str:
-    weights = "its default weights" if settings.weights is None else f"the weights in {Path(settings.weights).name}"
+    weights = (
+        "its default weights" if settings.weights is None else f"the weights in {Path(settings.weights).name}"
+    )
     return f"Backbone {settings.backbone} with {weights} (fingerprint {result.backbone_fingerprint[:16]}…)."
 
 
@@ -126,8 +128,8 @@ def _training(result: StudyResult) -> Section:
             "The final loss is the mean of the last epoch. Scores that are the same in all images reach at best "
             "the loss of constant scores, the entropy of the classes' frequencies. If the final loss is not at "
             f"least {100 * MIN_EXPLAINED:g}% lower, training is still on its initial plateau: it did not "
-            "converge, and its rows take part in no comparison. The seconds are those of all epochs, without features "
-            "that were cached before them. The R-CNN recipe has no such model."
+            "converge, and its rows take part in no comparison. The seconds are those of all epochs, without the "
+            "features that were cached before them. The R-CNN recipe has no such model."
         ),
         *_letter(result),
     )
@@ -139,9 +141,9 @@ def _letter(result: StudyResult) -> tuple[str, ...]:
         return ()
     return (
         (
-            "“To the letter” follows section 4 of the paper, except that images are resized before they are padded, "
-            "with a backbone without windows up to a multiple of its stride, and that products may be computed in "
-            "bfloat16."
+            "“To the letter” follows section 4 of the paper, except that images are resized before they are "
+            "padded, with a backbone without windows up to a multiple of its stride, and that products may be "
+            "computed in bfloat16."
         ),
     )
 
@@ -166,8 +168,8 @@ def _by_group(result: StudyResult, folder: StudyFolder) -> list[Section]:
 
 def _paper(result: StudyResult) -> Section:
     printed = (
-        "Only values that are printed in the paper's text are shown. They are those of the paper's networks and, in "
-        "some rows, of other images than those of this study."
+        "Only values that are printed in the paper's text are shown. They are those of the paper's networks and, "
+        "in some rows, of other images than those of this study."
     )
     compared = (
         "Differences are shown where the images are the same and training converged. Their intervals are those of "
@@ -228,8 +230,8 @@ def _published(result: StudyResult) -> Section:
     )
     text = (
         (
-            "These numbers were published by others, mostly for other data or networks. They provide context, not a "
-            "ranking. Only numbers that we could verify in their source are listed."
+            "These numbers were published by others, mostly for other data or networks. They provide context, "
+            "not a ranking. Only numbers that we could verify in their source are listed."
         ),
     )
     tables = (

@@ -325,9 +325,7 @@ def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[
     """
     keys = [key for key, row in ROWS.items() if not row.on_request] if keys is None else keys
     if not keys:
-        raise ConfigurationError(
-            f"rows is empty: choose one or more of {', '.join(ROWS)}", parameter="rows"
-        )
+        raise ConfigurationError(f"rows is empty: choose one or more of {', '.join(ROWS)}", parameter="rows")
     if unknown := sorted(set(keys) - set(ROWS)):
         raise ConfigurationError(
             f"there is no row called {unknown[0]!r}: choose one of {', '.join(ROWS)}", parameter="rows"

@@ -69,8 +69,8 @@ PRESETS: dict[str, StudyPreset] = {
     "paper-voc2012": StudyPreset(
         "voc2012",
         "alexnet",
-        other_weights="no weights are specified, so those of torchvision's AlexNet are used, which is not the paper's "
-        "network: it was trained on 1000 instead of 1512 classes",
+        other_weights="no weights are specified, so those of torchvision's AlexNet are used, which is not the "
+        "paper's network: it was trained on 1000 instead of 1512 classes",
     ),
     "paper-coco2014": StudyPreset("coco2014", "overfeat"),
 }

@@ -104,8 +104,8 @@ class RunSetup:
     def differences(self, other: RunSetup) -> list[Difference]:
         """Return everything in which another setup differs and that changes the model, in the order of the fields.
 
-        The fields of a recipe are compared one by one, so that each difference names the setting to change. Whether
-        the features of drawn scales are stored is no difference.
+        The fields of a recipe are compared one by one, so that each difference names the setting to change.
+        Whether the features of drawn scales are stored is no difference.
         """
         found = []
         same_features = self._features == other._features
