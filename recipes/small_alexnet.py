@@ -112,12 +112,17 @@ class SmallStudy:
         """
         size = (len(self.train_set), len(self.val_set), len(self.train_set.classes))
         study = Study("generated", "generated scenes", "train", "val", size)
+        rows = select_rows(sizes.rows, letter=letter)
         settings = ReproductionSettings(
-            backbone="alexnet", weights=self.weights, epochs=sizes.epochs, cache=cache, cache_drawn=letter
+            backbone="alexnet",
+            weights=self.weights,
+            epochs=sizes.epochs,
+            cache=cache,
+            cache_drawn=any(row.protocol == "letter" for row in rows),
         )
         reproduction = Reproduction(study, self.train_set, self.val_set, out, settings)
         with reproduction.lock():
-            result = reproduction.run(select_rows(sizes.rows, letter=letter))
+            result = reproduction.run(rows)
             write_outputs(result, self.val_set, reproduction.folder, settings)
         return result
 
