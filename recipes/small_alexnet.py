@@ -1,4 +1,4 @@
-"""Every row of the paper's tables with the paper's network at reduced size, on generated images.
+"""Every row of the paper's tables with a small AlexNet, the paper's kind of network, on generated images.
 
     python -m recipes.small_alexnet --out runs/small
 
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from freeloc.datasets.dataset import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
+from freeloc.errors import FreelocError
 from freeloc.io.progress import print_status
 from freeloc.io.terminal import print_result
 from freeloc.metrics import Interval
@@ -31,6 +32,7 @@ from freeloc.paper import (
     select_rows,
     write_outputs,
 )
+from freeloc.paper.requirements import check_packages
 from freeloc.training.pretraining.pretrain import pretrain
 from freeloc.training.pretraining.settings import PretrainingSettings
 from recipes.markdown import markdown_table
@@ -110,12 +112,17 @@ class SmallStudy:
         """
         size = (len(self.train_set), len(self.val_set), len(self.train_set.classes))
         study = Study("generated", "generated scenes", "train", "val", size)
+        rows = select_rows(sizes.rows, letter=letter)
         settings = ReproductionSettings(
-            backbone="alexnet", weights=self.weights, epochs=sizes.epochs, cache=cache, cache_drawn=letter
+            backbone="alexnet",
+            weights=self.weights,
+            epochs=sizes.epochs,
+            cache=cache,
+            cache_drawn=any(row.protocol == "letter" for row in rows),
         )
         reproduction = Reproduction(study, self.train_set, self.val_set, out, settings)
         with reproduction.lock():
-            result = reproduction.run(select_rows(sizes.rows, letter=letter))
+            result = reproduction.run(rows)
             write_outputs(result, self.val_set, reproduction.folder, settings)
         return result
 
@@ -162,7 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--rows", help="rows to compute, separated by commas (default: all)")
     options = parser.parse_args(arguments)
-    rows = None if options.rows is None else tuple(options.rows.split(","))
+    names = None if options.rows is None else [name.strip() for name in options.rows.split(",")]
+    rows = None if names is None else tuple(name for name in names if name)
+    try:  # before images are generated and a network is pretrained
+        check_packages(select_rows(rows))
+    except FreelocError as error:
+        parser.error(str(error))
     out, sizes = options.out, Sizes(rows=rows)
     small = SmallStudy.prepare(out, sizes)
     for protocol in options.protocol:

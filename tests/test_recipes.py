@@ -118,3 +118,33 @@ def test_the_small_study_pretrains_its_network_and_compares_the_rows(tmp_path: P
     assert weak.startswith("| `weak` (G/J), did not converge |")
     assert weak.split(" | ")[2] == f"{mean:.1f}"
     assert center.startswith("| `center` (K), did not converge |")
+    letter = small.run(tmp_path / "study", sizes, letter=True, cache=tmp_path / "cache")
+    assert [row.plan.protocol for row in letter.rows] == ["letter", "letter"]
+    assert sorted(path.name for path in (tmp_path / "study" / "models").iterdir()) == ["weak", "weak-letter"]
+    assert small_alexnet.rows_as_markdown(letter).splitlines()[2].startswith("| `weak` (G/J)")
+
+
+@pytest.mark.parametrize("names", ["wrong", "weak, wrong", "weak;full"])
+def test_the_small_study_refuses_unknown_rows_before_it_generates_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: str
+) -> None:
+    out = tmp_path / "small"
+    with pytest.raises(SystemExit) as stop:
+        small_alexnet.main(["--out", str(out), "--rows", names])
+    assert stop.value.code == 2
+    assert "there is no row called" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_the_small_study_accepts_blanks_between_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    found: list[small_alexnet.Sizes] = []
+
+    def stop(_out: Path, sizes: small_alexnet.Sizes) -> None:
+        found.append(sizes)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(small_alexnet.SmallStudy, "prepare", stop)
+    with pytest.raises(KeyboardInterrupt):
+        small_alexnet.main(["--out", str(tmp_path), "--rows", " weak , center,"])
+    assert [sizes.rows for sizes in found] == [("weak", "center")]

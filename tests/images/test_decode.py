@@ -301,6 +301,20 @@ def test_a_jpeg_is_decoded_no_finer_than_needed(
     assert np.abs(np.asarray(decoded).astype(int) - whole).mean() < 2
 
 
+@pytest.mark.parametrize(
+    ("longest", "shortest", "reduction"),
+    [(None, 100, 1), (None, 50, 2), (None, 20, 4), (900, 20, 1), (1, 50, 2)],
+)
+def test_the_shortest_side_may_determine_the_reduction(
+    tmp_path: Path, longest: int | None, shortest: int, reduction: int
+) -> None:
+    path = tmp_path / "wide.jpg"
+    Image.fromarray(scene(900, 100)).save(path)
+    decoded, size = open_reduced(path, longest, shortest=shortest)
+    assert size == Size(900, 100)
+    assert decoded.size == (-(-900 // reduction), -(-100 // reduction))
+
+
 def test_other_formats_are_decoded_at_full_size(tmp_path: Path) -> None:
     image = Image.fromarray(scene(90, 60))
     image.save(tmp_path / "small.png")

@@ -1,4 +1,4 @@
-"""The paper's backbone in every row, from a checkpoint with few channels and random weights."""
+"""The kind of network that the paper used for VOC in every row, from a checkpoint with few channels and random weights."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from freeloc.datasets import Dataset
 from freeloc.demo.scenes import SceneSettings, generate_scenes
+from freeloc.nn.backbones.registry import load_backbone
 from freeloc.paper import select_rows
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
@@ -61,7 +62,8 @@ def test_every_row_runs(
     answer = freeloc("reproduce", "paper-coco2014", "--root", root, "--out", out, "--quiet", *words)
     assert (answer.code, answer.err) == (0, "")
     results = json.loads((out / "results.json").read_text())
-    assert results["backbone"] == "alexnet"
+    assert (results["backbone"], results["weights"]) == ("alexnet", "alexnet.pth")
+    assert results["backbone_fingerprint"] == load_backbone("alexnet", checkpoint).fingerprint
     assert [row["key"] for row in results["rows"]] == [row.key for row in select_rows(None)]
     assert {row["key"] for row in results["rows"] if row["protocol"] == "letter"} >= {
         "full",
@@ -69,4 +71,5 @@ def test_every_row_runs(
         "masked",
     }
     assert "faster" not in {row["protocol"] for row in results["rows"]}
-    assert (out / "report.html").is_file()
+    page = (out / "report.html").read_text()
+    assert f"with the weights in alexnet.pth (fingerprint {results['backbone_fingerprint'][:16]}…)" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,11 +123,34 @@ def test_the_words_of_the_command_line() -> None:
             FusedRow.parse(text)
 
 
+@pytest.mark.parametrize("members", [(), ("weak",), ("weak", ""), "weak", None])
+def test_a_fused_row_has_at_least_two_members(members: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        FusedRow("x", members)
+    assert caught.value.parameter == "fuse"
+
+
+def test_rows_have_names_and_paths() -> None:
+    assert AddedRow("x", "results").path == Path("results")  # type: ignore[arg-type]
+    for name, path in (("", "results"), ("x", None)):
+        with pytest.raises(ConfigurationError) as caught:
+            AddedRow(name, path)  # type: ignore[arg-type]
+        assert caught.value.parameter == "add_row"
+
+
 def test_results_must_be_there_and_complete(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(MissingDatasetError, match="gone"):
         read_added_rows([AddedRow("x", tmp_path / "gone")], data)
     with pytest.raises(DatasetError, match="contains no results"):
         read_added_rows([AddedRow("x", tmp_path)], data)
+    (tmp_path / "comp1_cls_val_dog.txt").write_text("a 1\nb 2\nc 3\nd 4\n")
+    # Two sets, as in the results that freeloc writes: one file names the set.
+    (tmp_path / "comp2_cls_val_dog.txt").write_text("a 5\nb 6\nc 7\nd 8\n")
+    with pytest.raises(DatasetError, match=r"several sets of results .*: specify one file of the set"):
+        read_added_rows([AddedRow("x", tmp_path)], data)
+    found = read_added_rows([AddedRow("x", tmp_path / "comp2_cls_val_dog.txt")], data)
+    assert found["x"].scores[:, 0].tolist() == [5, 6, 7, 8]
+    (tmp_path / "comp2_cls_val_dog.txt").unlink()
     (tmp_path / "comp1_cls_val_dog.txt").write_text("a 1\nb 2\nc 3\n")
     with pytest.raises(DatasetError, match="d has no score"):
         read_added_rows([AddedRow("x", tmp_path)], data)

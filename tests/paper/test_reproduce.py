@@ -17,13 +17,15 @@ import numpy as np
 import pytest
 
 from freeloc.datasets import open_dataset
+from freeloc.errors import ConfigurationError
 from freeloc.evaluation.collect import collect
 from freeloc.evaluation.evaluate import evaluate
 from freeloc.evaluation.options import EvaluationOptions
 from freeloc.inference.localizer import Localizer
 from freeloc.io.lock import lock_folder
 from freeloc.models.model import Model
-from freeloc.paper import ROWS, select_rows
+from freeloc.nn.backbones.registry import load_backbone
+from freeloc.paper import ROWS, Reproduction, ReproductionSettings, find_study, select_rows
 from tests.visualization.test_evaluation_gallery import data_of
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
@@ -55,6 +57,8 @@ def results(study: Path) -> dict[str, Any]:
 def test_every_row_has_its_numbers(results: dict[str, Any]) -> None:
     rows = {row["key"]: row for row in results["rows"]}
     assert list(rows) == MEASURED
+    assert results["weights"] is None
+    assert results["backbone_fingerprint"] == load_backbone("lite0").fingerprint
     for key, row in rows.items():
         for measure in ("classification", "location"):
             mean = row["measures"][measure]["mean"]
@@ -135,6 +139,8 @@ def test_the_report_stands_alone(study: Path) -> None:
     for row in MEASURED:
         assert html.escape(ROWS[row].title) in text.replace("&#39;", "&#x27;")
     assert "How the models were trained" in text
+    assert "To the letter" not in text
+    assert re.search(r"Backbone lite0 with its default weights \(fingerprint [0-9a-f]{16}…\)\.", text)
     assert "weakly supervised (did not converge)" in text
     assert re.search(r"of 8 classes occur in fewer than 10 images", text)
     names = {path.name for path in (study / "figures").iterdir()}
@@ -204,9 +210,48 @@ def test_the_papers_rows_to_the_letter(
     assert header.manifest["cache"] is None, "features of drawn scales are not cached"
     assert (tmp_path / "models" / "weak" / "model.safetensors").read_bytes() == before
     page = (tmp_path / "report.html").read_text()
-    for text in ("the paper&#x27;s, to the letter", "uniform from 0.7 to 1.4"):
+    for text in (
+        "the paper&#x27;s, to the letter",
+        "uniform from 0.7 to 1.4",
+        "“To the letter” follows section 4",
+    ):
         assert text in page.replace("&#39;", "&#x27;")
     assert [path.stem for path in (tmp_path / "rows").iterdir()] == ["single_test-letter"]
+    # Storing the features at drawn scales would not change the model, so it is not trained again.
+    trained = (tmp_path / "models" / "weak-letter" / "model.safetensors").stat().st_mtime_ns
+    answer = freeloc(
+        *("reproduce", "coco2017", "--root", scenes_root, "--out", tmp_path, "--cache-drawn", *words)
+    )
+    assert answer.code == 0, answer.err
+    assert (tmp_path / "models" / "weak-letter" / "model.safetensors").stat().st_mtime_ns == trained
+
+
+@pytest.mark.slow
+def test_models_to_the_letter_share_the_stored_features(scenes_root: Path, tmp_path: Path) -> None:
+    train_set, val_set = (
+        open_dataset(scenes_root, split=f"{split}2017", boxes=True) for split in ("train", "val")
+    )
+    settings = ReproductionSettings(
+        backbone="efficientnet_lite0", epochs=1, cache=tmp_path / "cache", cache_drawn=True, quiet=True
+    )
+    reproduction = Reproduction(find_study("coco2017"), train_set, val_set, tmp_path / "out", settings)
+    manifest = reproduction.model("weak-letter").header.manifest
+    assert (manifest["cache"], manifest["draw_scales"]) == ("float16", True)
+    stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
+    assert len(stored) >= len(train_set)
+    reproduction.model("masked-letter")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")} == stored
+    # One scale for all epochs: there is nothing to draw.
+    assert "draw_scales" not in reproduction.model("single-letter").header.manifest
+
+
+def test_stored_features_need_rows_that_draw_scales(scenes_root: Path, tmp_path: Path) -> None:
+    data = open_dataset(scenes_root, split="val2017", boxes=True)
+    settings = ReproductionSettings(cache_drawn=True)
+    reproduction = Reproduction(find_study("coco2017"), data, data, tmp_path / "out", settings)
+    with pytest.raises(ConfigurationError, match="no row is trained to the letter") as caught:
+        reproduction.run(select_rows(("weak",)))
+    assert caught.value.parameter == "cache_drawn"
 
 
 @pytest.mark.parametrize(
@@ -214,6 +259,10 @@ def test_the_papers_rows_to_the_letter(
     [
         (("coco2017", "--rows", "best"), "there is no row called 'best': choose one of full, weak"),
         (("coco2017", "--train-split", "test"), "test"),
+        (("coco2017", "--rows", ","), "rows is empty: choose one or more of full, weak"),
+        (("coco2017", "--cache-drawn"), "no row is trained to the letter of the paper"),
+        (("coco2017", "--letter", "--cache-drawn", "--rows", "own"), "(option --cache-drawn)"),
+        (("coco2017", "--fuse", "x=weak"), "with at least two rows"),
     ],
 )
 def test_mistakes_end_in_one_sentence(
@@ -224,6 +273,25 @@ def test_mistakes_end_in_one_sentence(
     assert message in answer.err
     assert "Traceback" not in answer.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("paper-voc2012",), True),
+        (("paper-voc2012", "--backbone", "alexnet"), True),
+        (("paper-voc2012", "--quiet"), False),
+        (("paper-voc2012", "--weights", "net.safetensors"), False),
+        (("paper-voc2012", "--backbone", "lite0"), False),
+        (("voc2012",), False),
+    ],
+)
+def test_the_papers_configuration_tells_whose_weights_it_uses(
+    scenes_root: Path, tmp_path: Path, freeloc: Callable[..., Any], words: tuple[str, ...], told: bool
+) -> None:
+    answer = freeloc("reproduce", *words, "--root", scenes_root, "--out", tmp_path / "out", "--rows", "none")
+    assert answer.code == 2
+    assert ("torchvision's AlexNet are used, which is not the paper's network" in answer.err) == told
 
 
 def test_two_studies_into_one_folder(scenes_root: Path, tmp_path: Path, freeloc: Callable[..., Any]) -> None:

@@ -28,8 +28,8 @@ from freeloc.training.run_folder import RunFolder
 
 pytest.importorskip("matplotlib", reason="the extra reproduce is not installed")
 
-STRENGTHS = {0: 0.0, 5: 0.01, 9: 0.02, 20: 0.3, 40: 0.6, 90: 0.9, 200: 1.0}
-"""Steps of the snapshots, and the strength of their scores."""
+STRENGTHS = {0: 0.0, 5: 0.01, 9: 0.02, 20: 0.3, 40: 0.6, 900_000: 0.9, 1_000_000: 1.0}
+"""Steps of the snapshots, and the strength of their scores; the names of the last two are not in this order."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def snapshots(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for weights in head.fcb.parameters():
             weights.data.mul_(strength)
         replace(model, head=head).save(folder / f"step-{step:06d}.safetensors")
+    (folder / "step-x.safetensors").write_text("not a snapshot")
     return folder
 
 
@@ -111,7 +112,9 @@ def test_iterations_are_those_between_which_the_maps_change(evolution: Evolution
         assert row.frames[0].iteration == 0
         assert not {5, 9} <= {frame.iteration for frame in row.frames}
         assert len(row.frames) == 5
-        assert row.frames[-1].iteration == 200
+        iterations = [frame.iteration for frame in row.frames]
+        assert iterations == sorted(iterations)
+        assert iterations[-1] == 1_000_000
 
 
 def test_motorbikes_are_preferred(

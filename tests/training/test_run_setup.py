@@ -74,6 +74,17 @@ def test_differences_name_the_fields() -> None:
     ]
 
 
+def test_storing_the_features_of_drawn_scales_is_no_difference() -> None:
+    live = dataclasses.replace(SETUP, cache=None)
+    stored = dataclasses.replace(SETUP, cache="float16", draw_scales=True)
+    assert live.differences(stored) == stored.differences(live) == []
+    fixed = dataclasses.replace(stored, draw_scales=False)
+    coarse = dataclasses.replace(stored, cache="int8")
+    for other in (fixed, coarse):
+        assert live.differences(other)
+        assert stored.differences(other)
+
+
 def test_differences_name_the_fields_of_the_recipe() -> None:
     recipe = RunSetup.plain_recipe(Recipe(epochs=3, scales=(0.7, 1.0)))
     here = dataclasses.replace(SETUP, recipe=recipe)

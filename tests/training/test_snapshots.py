@@ -21,7 +21,7 @@ from freeloc.training import preparation
 from freeloc.training.checkpoint import Checkpoint
 from freeloc.training.recipe import Recipe
 from freeloc.training.settings import TrainingSettings
-from freeloc.training.snapshots import Snapshots
+from freeloc.training.snapshots import Snapshots, snapshot_files
 from freeloc.training.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -214,3 +214,14 @@ def test_snapshots_alone_make_a_run(quick: Callable[..., Model], tmp_path: Path)
 
 def test_each_is_kept_once_and_in_order(tmp_path: Path) -> None:
     assert Snapshots.of(tmp_path, (3, 1, 3), epochs=2, steps_per_epoch=2).steps == (1, 3)
+
+
+def test_snapshots_are_found_in_the_order_of_their_steps(tmp_path: Path) -> None:
+    for name in ("step-1000000", "step-999999", "step-000210", "step-x", "other-000001"):
+        (tmp_path / f"{name}.safetensors").touch()
+    assert [(step, file.stem) for step, file in snapshot_files(tmp_path).items()] == [
+        (210, "step-000210"),
+        (999_999, "step-999999"),
+        (1_000_000, "step-1000000"),
+    ]
+    assert snapshot_files(tmp_path / "missing") == {}

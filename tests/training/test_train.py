@@ -332,6 +332,14 @@ class TestFeatures:
         quick(scenes, tmp_path / "again", **options)
         assert len(count_of.sides) == computed, "nothing is computed a second time"
         assert_equal(weights(tmp_path / "again"), weights(tmp_path / "run"))
+        # Without a cache, the same model is trained, so either run is that of the other.
+        live = options | {"draw_scales": False, "cache_features": False}
+        quick(scenes, tmp_path / "live", **live)
+        assert_equal(weights(tmp_path / "live"), weights(tmp_path / "run"))
+        computed = len(count_of.sides)
+        quick(scenes, tmp_path / "live", **options, resume=True)
+        quick(scenes, tmp_path / "run", **live, resume=True)
+        assert len(count_of.sides) == computed, "both runs are finished"
         with pytest.raises(FreelocError, match=r"draw_scales \(True, now False\)"):
             quick(scenes, tmp_path / "run", **(options | {"draw_scales": False}), resume=True)
 

@@ -31,8 +31,8 @@ def reproduce(
     study: Annotated[
         StudyName,
         typer.Argument(
-            help="Dataset and protocol of the paper. paper-voc2012 and paper-coco2014 also set its backbones, "
-            "alexnet and overfeat, and --letter."
+            help="Dataset and protocol of the paper. paper-voc2012 and paper-coco2014 also set --letter and the "
+            "kind of network that the paper used, alexnet and overfeat."
         ),
     ],
     root: Annotated[Path, typer.Option(help="VOC devkit or COCO folder, or data with the same layout.")],
@@ -46,16 +46,17 @@ def reproduce(
         bool,
         typer.Option(
             "--letter",
-            help="Train the paper's rows to the letter of the paper: all cells, scales drawn from 0.7 to 1.4, "
-            "pooled padding. Takes several times as long.",
+            help="Train the paper's rows to the letter of the paper, but for the order of padding and resizing: "
+            "all cells, scales drawn from 0.7 to 1.4, images resized to 500 pixels first, pooled padding. Takes "
+            "several times as long.",
         ),
     ] = False,
     add_row: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=FOLDER",
-            help="Add a row of another system's scores: VOC comp1 or comp2 classification files. Repeatable. "
-            "Default: none.",
+            metavar="NAME=PATH",
+            help="Add a row of another system's scores: the folder of VOC comp1 or comp2 classification files, or "
+            "one of the files if the folder holds both sets. Repeatable. Default: none.",
         ),
     ] = None,
     fuse: Annotated[
@@ -69,7 +70,8 @@ def reproduce(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help=f"Backbone, as in train. Default: {DEFAULT_BACKBONE}, or that of the paper's configuration."
+            help=f"Backbone, as in train. Default: {DEFAULT_BACKBONE}; alexnet with paper-voc2012, overfeat with "
+            "paper-coco2014."
         ),
     ] = None,
     epochs: Annotated[
@@ -113,10 +115,13 @@ def reproduce(
     )
     from freeloc.paper.extra_rows import AddedRow, FusedRow, check_extra_rows
     from freeloc.paper.requirements import check_packages
+    from freeloc.paper.row_plans import check_drawn
 
     check_free_folder(out)
     protocol, preset = find_study(study), find_preset(study)
     if preset is not None:
+        if preset.other_weights and backbone in (None, preset.backbone) and weights is None and not quiet:
+            print_status(preset.other_weights)
         backbone, letter = backbone or preset.backbone, letter or preset.letter
     settings = ReproductionSettings(
         backbone=backbone or DEFAULT_BACKBONE,
@@ -132,8 +137,9 @@ def reproduce(
         add_row=tuple(map(AddedRow.parse, add_row or ())),
         fuse=tuple(map(FusedRow.parse, fuse or ())),
     )
-    keys = None if rows is None else tuple(part.strip() for part in rows.split(",") if part)
+    keys = None if rows is None else tuple(part.strip() for part in rows.split(",") if part.strip())
     chosen = select_rows(keys, letter=letter)
+    check_drawn(chosen, cache_drawn=cache_drawn)
     check_packages(chosen)
     check_extra_rows(chosen, settings.add_row, settings.fuse)
     names = read_classes(classes)

@@ -147,7 +147,7 @@ def train(
         int | None,
         typer.Option(
             metavar="WIDTH",
-            help="Width of the first adaptation layer (paper: 2048); 0 makes the head a single linear layer. "
+            help="Width of the first adaptation layer, Ca; 0 makes the head a single linear layer. "
             "Default: the recipe's.",
             rich_help_panel=RECIPE,
         ),

@@ -148,7 +148,9 @@ def open_image(source: ImageSource) -> Image.Image:
     return open_reduced(source, None)[0]
 
 
-def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image, Size]:
+def open_reduced(
+    source: ImageSource, longest: int | None, *, shortest: int | None = None
+) -> tuple[Image.Image, Size]:
     """Decode an image, at a reduced size if its format supports that.
 
     A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, directly from its DCT coefficients. For an image of 100
@@ -156,7 +158,8 @@ def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image,
 
     Args:
         source: an image; see `load_image`. Only an encoded JPEG is ever reduced.
-        longest: minimum length of the decoded image's longest side, in pixels; None for the full size.
+        longest: minimum length of the decoded image's longest side, in pixels; None if it does not matter.
+        shortest: minimum length of its shortest side, likewise. If both are None, the image has its full size.
 
     Returns:
         The upright image in mode RGB, and the size of the upright original image.
@@ -176,25 +179,26 @@ def open_reduced(source: ImageSource, longest: int | None) -> tuple[Image.Image,
         image = _decode(known, "the given image")
         return image, Size(*image.size)
     with _open_encoded(known) as (file, name):
-        return decode_reduced(identify(file, name), name, longest)
+        return decode_reduced(identify(file, name), name, longest, shortest=shortest)
 
 
 def decode_reduced(
-    image: ImageFile.ImageFile, name: Path | str, longest: int | None
+    image: ImageFile.ImageFile, name: Path | str, longest: int | None, *, shortest: int | None = None
 ) -> tuple[Image.Image, Size]:
     """Decode an image opened by `freeloc.images.identify.identify`; see `open_reduced`.
 
     Args:
         image: the image.
         name: the image's source, for messages; see `freeloc.images.decode_errors.image_error`.
-        longest: minimum length of the decoded image's longest side, in pixels; None for the full size.
+        longest: minimum length of the decoded image's longest side, in pixels; None if it does not matter.
+        shortest: minimum length of its shortest side, likewise.
     """
     lift_tiff_limit(image)
-    if longest is None or not isinstance(image, JpegImagePlugin.JpegImageFile):
+    if (longest is None and shortest is None) or not isinstance(image, JpegImagePlugin.JpegImageFile):
         upright = _decode(image, name)
         return upright, Size(*upright.size)
     width, height = image.size
-    fraction = min(1.0, longest / max(width, height))
+    fraction = min(1.0, max((longest or 0) / max(width, height), (shortest or 0) / min(width, height)))
     # Pillow chooses the largest reduction whose result is at least this large.
     image.draft(None, (math.ceil(width * fraction), math.ceil(height * fraction)))
     upright = _decode(image, name)

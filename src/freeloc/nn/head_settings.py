@@ -19,7 +19,7 @@ class HeadSettings:
     Attributes:
         width: number of values per cell after the backbone's projection.
         classes: number of classes, K.
-        hidden: width of FCa (paper: 2048); 0 leaves out FCa, so that the head is a single linear layer, as in
+        hidden: width of FCa; 0 leaves out FCa, so that the head is a single linear layer, as in
             class activation mapping.
         feature_dropout: dropout probability of the features before FCa.
         hidden_dropout: dropout probability between FCa and FCb.

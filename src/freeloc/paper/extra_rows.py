@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from freeloc._typing import Float64Array
+from freeloc._validation import Name, check_fields
 from freeloc.datasets.dataset import Dataset
 from freeloc.datasets.voc.results import read_classification_results
 from freeloc.errors import ConfigurationError
@@ -32,15 +33,21 @@ class AddedRow:
     Attributes:
         name: name of the row.
         path: folder with classification results in the format of the VOC devkit, comp1 or comp2; or one of the
-            files.
+            files, which also finds the others of its set.
+
+    Raises:
+        ConfigurationError: a field has the wrong type, or the name is empty.
     """
 
-    name: str
+    name: Name
     path: Path
+
+    def __post_init__(self) -> None:
+        check_fields(self, {"name": "add_row", "path": "add_row"})
 
     @classmethod
     def parse(cls, text: str) -> AddedRow:
-        """Return the row that ``NAME=FOLDER`` describes.
+        """Return the row that ``NAME=FOLDER`` or ``NAME=FILE`` describes.
 
         Raises:
             ConfigurationError: the text has another form.
@@ -48,7 +55,7 @@ class AddedRow:
         name, _, path = (part.strip() for part in text.partition("="))
         if not (name and path):
             raise ConfigurationError(
-                f"add_row is {text!r}: write NAME=FOLDER, such as NUS-HCP=results/VOC2012/Main",
+                f"add_row is {text!r}: write NAME=FOLDER or NAME=FILE, such as NUS-HCP=results/VOC2012/Main",
                 parameter="add_row",
             )
         return cls(name, Path(path))
@@ -65,11 +72,22 @@ class FusedRow:
 
     Attributes:
         name: name of the row.
-        members: keys or names of the fused rows.
+        members: keys or names of the fused rows, at least two.
+
+    Raises:
+        ConfigurationError: a field has the wrong type, a name is empty, or there are fewer members.
     """
 
-    name: str
-    members: tuple[str, ...]
+    name: Name
+    members: tuple[Name, ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self, {"name": "fuse", "members": "fuse"})
+        if len(self.members) < 2:
+            raise ConfigurationError(
+                f"{self.name!r} fuses {list(self.members)}: name at least two rows, such as weak and own",
+                parameter="fuse",
+            )
 
     @classmethod
     def parse(cls, text: str) -> FusedRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from freeloc.datasets.dataset import Dataset
 from freeloc.paper.context_audit import MIN_GAP, MIN_POSITIVES
 from freeloc.paper.figures.map_evolution import draw_class_evolution, draw_map_evolution
@@ -47,7 +49,7 @@ def write_report(
     lead = (
         (
             f"Trained on {result.train}, evaluated on {result.val}: {result.images} images, "
-            f"{len(result.classes)} classes. Backbone {settings.backbone}, seed {settings.seed}. "
+            f"{len(result.classes)} classes. {_backbone(result, settings)} Seed {settings.seed}. "
             f"Average precision is computed with the definition “{result.study.flavour}”; intervals are 95% "
             f"bootstrap intervals from {settings.resamples} resamples of the images."
         ),
@@ -57,6 +59,13 @@ def write_report(
         ),
     )
     write_html(folder.report, Report(f"{result.study.title}: localization from image tags", lead, sections))
+
+
+def _backbone(result: StudyResult, settings: ReproductionSettings) -> str:
+    weights = (
+        "its default weights" if settings.weights is None else f"the weights in {Path(settings.weights).name}"
+    )
+    return f"Backbone {settings.backbone} with {weights} (fingerprint {result.backbone_fingerprint[:16]}…)."
 
 
 def _unmeasured(result: StudyResult) -> list[Section]:
@@ -119,10 +128,24 @@ def _training(result: StudyResult) -> Section:
             "The final loss is the mean of the last epoch. Scores that are the same in all images reach at best "
             "the loss of constant scores, the entropy of the classes' frequencies. If the final loss is not at "
             f"least {100 * MIN_EXPLAINED:g}% lower, training is still on its initial plateau: it did not "
-            "converge, and its rows take part in no comparison."
+            "converge, and its rows take part in no comparison. The seconds are those of all epochs, without the "
+            "features that were cached before them. The R-CNN recipe has no such model."
         ),
+        *_letter(result),
     )
     return Section("Training", text, () if table is None else (table,))
+
+
+def _letter(result: StudyResult) -> tuple[str, ...]:
+    if not any(row.plan.protocol == "letter" for row in result.rows):
+        return ()
+    return (
+        (
+            "“To the letter” follows section 4 of the paper, except that images are resized before they are "
+            "padded, with a backbone without windows up to a multiple of its stride, and that products may be "
+            "computed in bfloat16."
+        ),
+    )
 
 
 def _by_class(result: StudyResult) -> tuple[Table, ...]:
@@ -145,8 +168,8 @@ def _by_group(result: StudyResult, folder: StudyFolder) -> list[Section]:
 
 def _paper(result: StudyResult) -> Section:
     printed = (
-        "Only values that are printed in the paper's text are shown. The paper used other backbones and, in some "
-        "rows, other images than this study."
+        "Only values that are printed in the paper's text are shown. They are those of the paper's networks and, "
+        "in some rows, of other images than those of this study."
     )
     compared = (
         "Differences are shown where the images are the same and training converged. Their intervals are those of "
@@ -207,8 +230,8 @@ def _published(result: StudyResult) -> Section:
     )
     text = (
         (
-            "These numbers were published by others, who used other data and backbones. They provide context, not "
-            "a ranking. Only numbers that we could verify in their source are listed."
+            "These numbers were published by others, mostly for other data or networks. They provide context, "
+            "not a ranking. Only numbers that we could verify in their source are listed."
         ),
     )
     tables = (

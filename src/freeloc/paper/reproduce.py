@@ -40,7 +40,15 @@ from freeloc.paper.measured_rows import MeasuredRow, compare_rows, measure_boxes
 from freeloc.paper.paper_comparison import compare_with_paper
 from freeloc.paper.point_rows import load_predictions, point_reader, predictions_from, save_predictions
 from freeloc.paper.published_classes import PUBLISHED_CLASSES
-from freeloc.paper.row_plans import LETTER, MODELS, RowPlan, check_scorable, draws_scales, point_rows
+from freeloc.paper.row_plans import (
+    LETTER,
+    MODELS,
+    RowPlan,
+    check_drawn,
+    check_scorable,
+    draws_scales,
+    point_rows,
+)
 from freeloc.paper.settings import ReproductionSettings
 from freeloc.paper.studies import Study
 from freeloc.paper.study_folder import StudyFolder
@@ -104,12 +112,14 @@ class Reproduction:
             rows: the rows, from `freeloc.paper.row_plans`; the settings may contain more.
 
         Raises:
-            ConfigurationError: there are rows of boxes, and the evaluation images have no annotations; or a row in
-                the settings has a name that is taken, or fuses a row that does not exist.
+            ConfigurationError: there are rows of boxes, and the evaluation images have no annotations; or features
+                at drawn scales are to be stored, and no row draws scales; or a row in the settings has a name that
+                is taken, or fuses a row that does not exist.
             DatasetError: the scores of an added row cannot be read.
         """
         settings, has_labels = self._settings, self._val_set.has_labels
         check_extra_rows(rows, settings.add_row, settings.fuse)
+        check_drawn(rows, cache_drawn=settings.cache_drawn)
         check_scorable(rows, has_labels=has_labels)
         added = read_added_rows(settings.add_row, self._val_set)
         backbone = load_backbone(settings.backbone, settings.weights)
@@ -132,6 +142,7 @@ class Reproduction:
         annotations = Annotations.read(self._val_set, self._val_set.image_sizes()) if has_labels else None
         plans = [*rows, *(row.plan for row in settings.add_row), *(row.plan for row in settings.fuse)]
         result = self._result(plans, predictions, detections, annotations)
+        result = replace(result, backbone_fingerprint=backbone.fingerprint)
         for row in rows:
             if row.key == "weak" and annotations is not None:
                 result = replace(result, evolution=self._evolution(row, boxes[row.pyramid.key].reader))

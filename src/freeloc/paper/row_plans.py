@@ -27,6 +27,7 @@ __all__ = [
     "BoxMethod",
     "Protocol",
     "RowPlan",
+    "check_drawn",
     "check_scorable",
     "draws_scales",
     "letter_recipe",
@@ -41,7 +42,7 @@ from score maps alone."""
 
 Protocol = Literal["faster", "letter", "own"]
 """How the model of a row is trained: as in section 4 of the paper but faster (`paper_recipe`), as stated there
-(`letter_recipe`), or with freeloc's own recipe."""
+but for the order of padding and resizing (`letter_recipe`), or with freeloc's own recipe."""
 
 LETTER = "-letter"
 """Suffix of the keys of models that are trained to the letter of the paper."""
@@ -87,13 +88,17 @@ def paper_recipe(**changes: Any) -> Recipe:
 
 
 def letter_recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe from `paper_recipe` with everything as section 4 of the paper states it.
+    """Return a recipe from `paper_recipe` that follows section 4 of the paper, with the exceptions below.
 
     - Images are resized to 500 pixels first, and all windows of the paper's square are pooled, padding included.
       Training on full images has no windows, and the paper does not say how they are padded: padding is ignored.
     - Each step uses all cells.
-    - Unless there is a single scale, the scale of each mini-batch is drawn uniformly between 0.7 and 1.4. Features
-      can therefore not be cached; see `draws_scales`.
+    - Unless there is a single scale, the scale of each mini-batch is drawn uniformly between 0.7 and 1.4; see
+      `draws_scales`.
+
+    Exceptions: the paper pads an image to 500×500 pixels and resizes the padded square. Here, the image is resized
+    and then padded; with a backbone without windows, up to a multiple of its stride. Products may be computed in
+    bfloat16.
 
     The learning rate and the number of epochs, which the paper does not state, are kept.
     """
@@ -108,7 +113,7 @@ def letter_recipe(recipe: Recipe) -> Recipe:
 
 
 def draws_scales(model: str) -> bool:
-    """Return whether the training scales of a model in `MODELS` are drawn from a range, without a cache."""
+    """Return whether the training scales of a model in `MODELS` are drawn from a range."""
     return model.endswith(LETTER) and len(MODELS[model].scales) > 1
 
 
@@ -316,9 +321,11 @@ def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[
         letter: whether the models of the paper's rows are trained to the letter of the paper (`letter_recipe`).
 
     Raises:
-        ConfigurationError: a key is unknown.
+        ConfigurationError: there are no keys, or a key is unknown.
     """
     keys = [key for key, row in ROWS.items() if not row.on_request] if keys is None else keys
+    if not keys:
+        raise ConfigurationError(f"rows is empty: choose one or more of {', '.join(ROWS)}", parameter="rows")
     if unknown := sorted(set(keys) - set(ROWS)):
         raise ConfigurationError(
             f"there is no row called {unknown[0]!r}: choose one of {', '.join(ROWS)}", parameter="rows"
@@ -328,6 +335,24 @@ def select_rows(keys: Collection[str] | None, *, letter: bool = False) -> tuple[
         selected.add("weak")
     chosen = (row for key, row in ROWS.items() if key in selected)
     return tuple(row.to_the_letter() if letter else row for row in chosen)
+
+
+def check_drawn(rows: Sequence[RowPlan], *, cache_drawn: bool) -> None:
+    """Check that features at drawn scales are stored only if the models of some rows draw scales.
+
+    Args:
+        rows: the rows.
+        cache_drawn: whether the features are to be stored.
+
+    Raises:
+        ConfigurationError: they are, and no row is trained to the letter of the paper.
+    """
+    if cache_drawn and not any(row.protocol == "letter" for row in rows):
+        raise ConfigurationError(
+            "cache_drawn is True, but no row is trained to the letter of the paper, so no scales are drawn: train "
+            "rows to the letter, or leave it out",
+            parameter="cache_drawn",
+        )
 
 
 def check_scorable(rows: Sequence[RowPlan], *, has_labels: bool) -> None:

@@ -23,6 +23,7 @@ from freeloc.paper.figures.map_evolution import EvolutionRow, draw_class_evoluti
 from freeloc.paper.map_evolution import EVOLUTION_SCALE, MAX_FRAMES, frames_of, select_by_change
 from freeloc.paper.requirements import check_packages
 from freeloc.training.run_folder import RunFolder
+from freeloc.training.snapshots import snapshot_files
 from freeloc.visualization.plots import FigureFormat, figure_bytes
 
 __all__ = ["MAX_IMAGES", "draw_evolution", "figure_path"]
@@ -132,12 +133,7 @@ def _snapshot_files(run: Path, steps: Sequence[int]) -> dict[int, Path]:
     Raises:
         TrainingError: there are no snapshots, or not all of these.
     """
-    folder = RunFolder(run).snapshots
-    found = {
-        int(step): file
-        for file in sorted(folder.glob("step-*.safetensors"))
-        if (step := file.stem.removeprefix("step-")).isdecimal()
-    }
+    found = snapshot_files(RunFolder(run).snapshots)
     if not found:
         raise TrainingError(
             f"{run} has no snapshots: train with snapshots of some steps, such as 0, 210, 510 and 4200"

@@ -49,21 +49,29 @@ STUDIES: dict[str, Study] = {
 
 @dataclass(frozen=True, slots=True)
 class StudyPreset:
-    """A study in the paper's own configuration.
+    """A study in the paper's own configuration, apart from the weights of the backbone.
 
     Attributes:
         study: name of the study.
-        backbone: name of the paper's backbone for these data (sections 3 and 5 of the paper).
+        backbone: name of the backbone: the kind of network that the paper used for these data (sections 3 and 5 of
+            the paper).
         letter: whether the paper's rows are trained to the letter of the paper.
+        other_weights: what to tell a user who specifies no weights; "" if there are none to download.
     """
 
     study: str
     backbone: str
     letter: bool = True
+    other_weights: str = ""
 
 
 PRESETS: dict[str, StudyPreset] = {
-    "paper-voc2012": StudyPreset("voc2012", "alexnet"),
+    "paper-voc2012": StudyPreset(
+        "voc2012",
+        "alexnet",
+        other_weights="no weights are specified, so those of torchvision's AlexNet are used, which is not the "
+        "paper's network: it was trained on 1000 instead of 1512 classes",
+    ),
     "paper-coco2014": StudyPreset("coco2014", "overfeat"),
 }
 

@@ -36,6 +36,7 @@ class StudyResult:
             empty if that row was not evaluated.
         train_images: number of training images.
         paper: rows beside those that the paper printed, class by class.
+        backbone_fingerprint: hash of the backbone's name and weights; "" if it is not known.
     """
 
     study: Study
@@ -51,6 +52,7 @@ class StudyResult:
     evolution: Evolution = field(default_factory=Evolution)
     train_images: int = 0
     paper: tuple[PaperComparison, ...] = ()
+    backbone_fingerprint: str = ""
 
     @property
     def is_measured(self) -> bool:

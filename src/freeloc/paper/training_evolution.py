@@ -33,6 +33,7 @@ from freeloc.paper.map_evolution import (
     select_by_change,
 )
 from freeloc.paper.map_reader import MapReader
+from freeloc.training.snapshots import snapshot_files
 
 __all__ = ["Evolution", "read_evolution"]
 
@@ -73,8 +74,7 @@ def read_evolution(
     Returns:
         The rows of both figures; none if there are no snapshots, or no images with tags.
     """
-    files = sorted(snapshots.glob("step-*.safetensors"))
-    steps = [(int(file.stem.removeprefix("step-")), file) for file in files]
+    steps = list(snapshot_files(snapshots).items())
     label = _class_of_figure_1(train_set)
     if not steps or label is None:
         return Evolution()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from freeloc.datasets.dataset import Dataset
@@ -39,6 +40,8 @@ def result_as_json(result: StudyResult, settings: ReproductionSettings) -> dict[
         "positives": dict(zip(result.classes, result.positives, strict=True)),
         "ap": result.study.flavour,
         "backbone": settings.backbone,
+        "weights": None if settings.weights is None else Path(settings.weights).name,
+        "backbone_fingerprint": result.backbone_fingerprint,
         "seed": settings.seed,
         "resamples": settings.resamples,
         "freeloc": metadata.version("freeloc"),

@@ -68,4 +68,5 @@ def _finished_model(folder: RunFolder, setup: RunSetup) -> Model | None:
     if not folder.model.exists():
         return None
     model = Model.load(folder.model)
-    return model if RunSetup.from_manifest(model.header.manifest) == setup else None
+    found = RunSetup.from_manifest(model.header.manifest)
+    return None if found is None or setup.differences(found) else model

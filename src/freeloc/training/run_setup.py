@@ -96,15 +96,24 @@ class RunSetup:
         except ValueError:
             return None
 
+    @property
+    def _features(self) -> tuple[CacheFormat, bool]:
+        """The format of features, and whether scales are drawn; without a cache, as with one of drawn scales."""
+        return ("float16", True) if self.cache is None else (self.cache, self.draw_scales)
+
     def differences(self, other: RunSetup) -> list[Difference]:
-        """Return everything in which another setup differs, in the order of the fields.
+        """Return everything in which another setup differs and that changes the model, in the order of the fields.
 
         The fields of a recipe are compared one by one, so that each difference names the setting to change.
+        Whether the features of drawn scales are stored is no difference.
         """
         found = []
+        same_features = self._features == other._features
         # Other rules for tags are the reason for other data.
         for field in sorted(fields(self), key=lambda field: field.name != "tag_rules"):
             here, there = getattr(self, field.name), getattr(other, field.name)
+            if field.name in {"cache", "draw_scales"} and same_features:
+                continue
             if field.name == "recipe":
                 found += _compare(here, there)
             elif field.name == "tag_rules" and here != there:

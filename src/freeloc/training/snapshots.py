@@ -10,7 +10,21 @@ from freeloc.errors import ConfigurationError, TrainingError
 from freeloc.io.progress import print_status
 from freeloc.models.model import Model
 
-__all__ = ["Snapshots"]
+__all__ = ["Snapshots", "snapshot_files"]
+
+
+def snapshot_files(folder: Path) -> dict[int, Path]:
+    """Return the snapshots in a folder by their steps, in the order of the steps; other files are left out.
+
+    Args:
+        folder: the folder, which need not exist.
+    """
+    found = {
+        int(step): file
+        for file in folder.glob("step-*.safetensors")
+        if (step := file.stem.removeprefix("step-")).isdecimal()
+    }
+    return {step: found[step] for step in sorted(found)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from freeloc.images.decode import load_image
 from freeloc.training.pretraining.crops import random_crop
 from freeloc.training.pretraining.settings import PretrainingSettings
 from freeloc.training.pretraining.trainer import learning_rate
@@ -34,6 +37,18 @@ def test_crops_are_squares_of_seven_eighths_of_the_shorter_side(width: int, heig
     assert 70 < sum(mirrored) < 130
     assert min(lefts) < 0.2 * (width - side) + 1
     assert max(lefts) > 0.8 * (width - side) - 1
+
+
+def test_a_crop_of_a_narrow_jpeg_is_not_enlarged(tmp_path: Path) -> None:
+    """Its longest side alone would allow decoding at a quarter of its size, with fewer pixels than a crop has."""
+    pixels = np.zeros((120, 1600, 3), np.uint8)
+    pixels[:, ::4] = pixels[:, 1::4] = 255  # lines of two pixels
+    path = tmp_path / "narrow.jpg"
+    Image.fromarray(pixels).save(path, quality=95)
+    crop = random_crop(path, 56, np.random.default_rng(0))
+    whole = random_crop(load_image(path), 56, np.random.default_rng(0))
+    np.testing.assert_array_equal(crop, whole)
+    assert whole.std() > 20
 
 
 def test_learning_rates() -> None:

@@ -16,7 +16,7 @@ _MARGIN: Final = 8 / 7
 """Shorter side of a resized image per side of the crop: 256 pixels for crops of 224."""
 
 _DECODING_GAP: Final = 3
-"""A JPEG is decoded at a reduced size whose longest side is still at least this many times the crop's."""
+"""A JPEG is decoded at a reduced size whose shortest side is still at least this many times the crop's."""
 
 
 def random_crop(source: ImageSource, window: int, random: np.random.Generator) -> Uint8Array:
@@ -36,7 +36,7 @@ def random_crop(source: ImageSource, window: int, random: np.random.Generator) -
     Raises:
         ImageError: the image cannot be read.
     """
-    image, _ = open_reduced(source, _DECODING_GAP * window)
+    image, _ = open_reduced(source, None, shortest=_DECODING_GAP * window)
     side = min(image.size) / _MARGIN
     left, top = (random.random() * (length - side) for length in image.size)
     box = (left, top, left + side, top + side)
