@@ -84,6 +84,27 @@ def test_all_options_together(
             assert str(arrays["size"]) == "lattice"
 
 
+def test_the_kind_of_point_is_chosen_and_recorded(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
+) -> None:
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5", "--peaks", "3")
+    answer = freeloc(*words, "--point", "central", "--quiet")
+    localizer = Localizer.load(tiny_run, scales=(0.5,), runtime="torch", precision="float32", point="central")
+    records = [json.loads(line) for line in answer.out.splitlines()]
+    assert (answer.code, [record["point"] for record in records]) == (0, ["central"] * 2)
+    for record in records:
+        result = localizer.predict(Path(record["image"]))
+        assert record == localization_record(result, WriterOptions(peaks=3), image_name=record["image"])
+    assert answer.out != freeloc(*words, "--quiet").out
+    refused = freeloc(*words, "--point", "central", "--location", "paper", "--out", tmp_path / "out")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        "freeloc: location is paper, but only fused points can be central: specify fused or salient points "
+        "(option --point)\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_models_own_threshold_is_the_default(
     freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:

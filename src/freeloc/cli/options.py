@@ -232,8 +232,8 @@ Location = Annotated[
 Point = Annotated[
     choices.PointKind,
     typer.Option(
-        help="Which place of an object its point is, for fused locations. salient: the highest place of the map, "
-        "such as a face; central: farther inside the object, as a prompt for a segmentation model.",
+        help="Which place of an object its point is. salient: the highest place of the map, such as a face; "
+        "central: farther inside the object, as a prompt for a segmentation model; only for fused locations.",
         rich_help_panel=RUNTIME,
     ),
 ]

@@ -32,7 +32,7 @@ class LocalizerOptions:
             on a CPU. OpenVINO always runs canvases one by one.
         classes: the classes of the results, in this order; default: all classes of the model. Classes that the
             model does not have are left out, and the log names them.
-        point: which place of an object its point is, if points are located as "fused".
+        point: which place of an object its point is. Points that are located as in the paper are "salient".
 
     Raises:
         ConfigurationError: an option has the wrong type or is unknown or out of range, or two options contradict
@@ -53,6 +53,11 @@ class LocalizerOptions:
         if self.classes is not None:
             object.__setattr__(self, "classes", check_class_names(self.classes))
         check_runtime(self.runtime, self.precision, allow_int8=True)
+        if self.location == "paper" and self.point == "central":
+            raise ConfigurationError(
+                "location is paper, but only fused points can be central: specify fused or salient points",
+                parameter="point",
+            )
         if self.scales is not None:
             self._check_scales(self.scales)
 
