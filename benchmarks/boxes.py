@@ -37,6 +37,9 @@ __all__ = ["BoxComparison", "compare_boxes", "main"]
 _TIMED_ALONE: Final = 40
 """Number of images whose boxes are drawn a second time after all predictions."""
 
+_BothKinds: TypeAlias = tuple[tuple[Detections, float], tuple[Detections, float]]
+"""Boxes drawn from maps alone and with detail features, each with the seconds that this took."""
+
 
 @dataclass(frozen=True, eq=False)
 class BoxComparison:
@@ -86,10 +89,6 @@ def compare_boxes(localizer: Localizer, dataset: Dataset) -> BoxComparison:
         _median_milliseconds(found),
         _median_milliseconds(alone),
     )
-
-
-_BothKinds: TypeAlias = tuple[tuple[Detections, float], tuple[Detections, float]]
-"""Boxes drawn from maps alone and with detail features, each with the seconds that this took."""
 
 
 def _median_milliseconds(drawn: Sequence[_BothKinds]) -> tuple[float, float]:
