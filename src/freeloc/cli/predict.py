@@ -129,8 +129,7 @@ def predict(
         choices.MapSize,
         typer.Option(
             help="Resolution of the maps. image: one value per pixel, for present classes; lattice: one value "
-            "for each 8 pixels at scale 1, as computed, "
-            "for all classes.",
+            "for each 8 pixels at scale 1, as computed, for all classes.",
             rich_help_panel=OUTPUT,
         ),
     ] = "image",
