@@ -27,7 +27,6 @@ def test_the_difference_is_measured_on_weights_with_an_effect(monkeypatch: pytes
         "forward_with_detail",
         lambda self, canvas: tuple(values * 1.5 for values in forward(self, canvas)),
     )
-    backbone.checks_conversion = False
     with torch.no_grad():
         assert relative_difference(backbone) == pytest.approx(0.5, abs=1e-3)
 

@@ -15,6 +15,7 @@ from freeloc.cli.options import (
     InferencePrecision,
     Location,
     ModelName,
+    PeakThreshold,
     Point,
     Preset,
     Quiet,
@@ -143,6 +144,7 @@ def predict(
     ] = "auto",
     location: Location = "fused",
     point: Point = "salient",
+    peak_threshold: PeakThreshold = 0.5,
     scales: Scales = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
@@ -180,6 +182,7 @@ def predict(
         runtime=runtime,
         precision=precision,
         point=point,
+        peak_threshold=peak_threshold,
         classes=read_classes(classes),
     )
     localizer.start_preparing(many=len(paths) > 1 or is_video(paths[0]))

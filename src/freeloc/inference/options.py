@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from freeloc._class_names import check_class_names
 from freeloc._literals import InferencePrecision, LocationMode, PointKind, Preset, Runtime
-from freeloc._validation import Count, check_fields
+from freeloc._validation import Count, Fraction, check_fields
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import check_scales
 from freeloc.inference.presets import PRESETS, ScalePlan
@@ -33,6 +33,8 @@ class LocalizerOptions:
         classes: the classes of the results, in this order; default: all classes of the model. Classes that the
             model does not have are left out, and the log names them.
         point: which place of an object its point is. Points that are located as in the paper are "salient".
+        peak_threshold: minimum value of a peak, as a fraction of the map's maximum, unless
+            `freeloc.inference.result.Localization.peaks` is called with another one.
 
     Raises:
         ConfigurationError: an option has the wrong type or is unknown or out of range, or two options contradict
@@ -47,6 +49,7 @@ class LocalizerOptions:
     batch: Count | None = None
     classes: tuple[str, ...] | None = None
     point: PointKind = "salient"
+    peak_threshold: Fraction = 0.5
 
     def __post_init__(self) -> None:
         check_fields(self)

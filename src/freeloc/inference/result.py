@@ -106,6 +106,7 @@ class Localization(PresentedResult):
         point: which place of an object its point is; always "salient" in mode "paper".
         frame: number of the frame, if the image is a frame of a video, counted from 0.
         time: when that frame is presented, in seconds.
+        peak_threshold: minimum value of a peak, as a fraction of the map's maximum; see `peaks`.
     """
 
     image_size: Size
@@ -124,6 +125,7 @@ class Localization(PresentedResult):
     point: PointKind = "salient"
     frame: int | None = None
     time: float | None = None
+    peak_threshold: float = 0.5
 
     def __repr__(self) -> str:
         name = "an image in memory" if self.path is None else str(self.path)
@@ -192,7 +194,7 @@ class Localization(PresentedResult):
         *,
         count: Count = 8,
         min_distance: NonNegative = 60.0,
-        relative_threshold: Fraction = 0.5,
+        relative_threshold: Fraction | None = None,
     ) -> tuple[Peak, ...]:
         """Return several locations of one class, as far as its objects can be told apart: the most certain first.
 
@@ -205,7 +207,7 @@ class Localization(PresentedResult):
             count: maximum number of peaks.
             min_distance: minimum distance between two peaks, in pixels of the image at scale 1.
             relative_threshold: minimum value of a local maximum of the normalized map, as a fraction of the map's
-                maximum. With a higher one, fewer peaks lie beside the objects or twice on the same one, and more
+                maximum; default: ``peak_threshold``. With a higher one, fewer peaks lie beside the objects or twice on the same one, and more
                 objects have none; docs/method.md shows how many.
 
         Raises:
@@ -213,6 +215,7 @@ class Localization(PresentedResult):
         """
         index = self._index(name)
         distance = normalized_length(self.image_size, min_distance)
+        least = self.peak_threshold if relative_threshold is None else relative_threshold
         x, y = map(float, self.points[index])
         fine = None if self.mode == "paper" or self.cues is None else self.cues.fine_map(index)
         # The points of unlikely classes are always salient.
@@ -222,7 +225,7 @@ class Localization(PresentedResult):
             self.maps[index],
             fine,
             self.lattice,
-            PeakOptions(count, distance, relative_threshold, self.mode, kind),
+            PeakOptions(count, distance, least, self.mode, kind),
         )
 
     @check_arguments
