@@ -3,9 +3,9 @@
     python -m benchmarks.backbones
     python -m benchmarks.backbones dinov2-small fastvit-t8
 
-The networks have random weights, so nothing is downloaded. The table shows how much the features of one canvas differ
-in float32, as a fraction of their norm, and the milliseconds per image that ``freeloc backbones --benchmark``
-measures. The canvas has another shape than the one with which networks are converted.
+The networks have random weights, so nothing is downloaded. The table shows how much the features of one canvas
+differ in float32, as a fraction of their norm, and the milliseconds per image that ``freeloc backbones
+--benchmark`` measures. The canvas has another shape than the one with which networks are converted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from benchmarks.peers import import_peer
 from benchmarks.workload import run
 from freeloc.features.list_backbones import backbones
 from freeloc.nn.backbones.base import Backbone
@@ -42,7 +43,11 @@ def create_random(name: str) -> Backbone:
 
     Args:
         name: a short name, or ``timm:NAME``.
+
+    Raises:
+        MissingDependencyError: timm is not installed or cannot be imported.
     """
+    import_peer("timm", "timm")  # also with a torchvision that was built for another version of torch
     torch.manual_seed(0)
     backbone = create_untrained_backbone(name)
     with torch.no_grad():
@@ -69,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="backbones of timm (default: all with a name)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="backbones of timm (default: all with a name)"
+    )
     chosen = parser.parse_args(arguments)
     print("| name | difference of the features | ms per image |")
     print("|---|---|---|", flush=True)

@@ -3,7 +3,7 @@
     python -m benchmarks.boxes --model voc20 --data DATA --split val
 
 The table shows the box mAP at each IoU threshold, with 95% intervals, the difference with its paired interval, and
-the time that boxes take per image: while the network is running on the next images, and on an otherwise idle machine.
+the time that boxes take per image: while the network is running on the next images, and alone, after all of them.
 """
 
 from __future__ import annotations

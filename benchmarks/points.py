@@ -3,10 +3,10 @@
     python -m benchmarks.points --model voc20 --data DATA --split val
 
 The table shows location AP with a tolerance of 18 pixels and of 0, the pointing game, and how deep points lie in
-their boxes (`freeloc.metrics.point_depths`). A second table shows how many objects of classes with several objects
-have a peak of their own, and how many peaks have an object, for several thresholds of peaks: of peaks of the fused
-map alone, of those of the largest scales, and of those moved like central points. All values have 95% intervals, and
-differences have paired intervals, by resampling images.
+their boxes (`freeloc.metrics.point_depths`). A second table shows how many objects of classes with several
+objects have a peak of their own, and how many peaks have an object, for several thresholds of peaks: of peaks of
+the fused map alone, of those of the largest scales, and of those moved like central points. All values have 95%
+intervals, and differences have paired intervals, by resampling images.
 """
 
 from __future__ import annotations
@@ -192,7 +192,9 @@ def _print_points(found: _Collected, dataset: Dataset, truth: GroundTruth) -> No
                 for each in options
             ),
             pointing_game(points, sizes, truth).counts,
-            ImageRatio(np.nansum(depths, axis=1), np.count_nonzero(~np.isnan(depths), axis=1).astype(np.float64)),
+            ImageRatio(
+                np.nansum(depths, axis=1), np.count_nonzero(~np.isnan(depths), axis=1).astype(np.float64)
+            ),
         ]
         print(_row([kind], measured[kind]))
     print(_difference(["difference"], measured["central"], measured["salient"]))

@@ -6,9 +6,17 @@ import pytest
 import torch
 
 from benchmarks.backbones import NAMES, create_random, main, relative_difference
+from benchmarks.peers import import_peer
+from freeloc.errors import MissingDependencyError
 from freeloc.nn.backbones.catalog import CATALOG
 
-pytest.importorskip("timm", reason="the extra timm is not installed")
+
+@pytest.fixture(autouse=True)
+def _timm() -> None:
+    try:
+        import_peer("timm", "timm")
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
 
 
 def test_all_networks_of_timm_with_a_name_are_compared() -> None:
@@ -32,8 +40,8 @@ def test_the_difference_is_measured_on_weights_with_an_effect(monkeypatch: pytes
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["timm:test_vit", "timm:test_resnet"])
+    main(["timm:test_vit"])
     lines = capsys.readouterr().out.splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
-    assert [row[0] for row in rows] == ["`timm:test_vit`", "`timm:test_resnet`"]
+    assert [row[0] for row in rows] == ["`timm:test_vit`"]
     assert all(0 < float(row[1]) < 1e-4 and float(row[2]) > 0 for row in rows)

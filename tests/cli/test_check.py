@@ -17,6 +17,7 @@ from freeloc.training.settings import TrainingSettings
 from freeloc.training.suspects import Suspect
 from tests.datasets.keywords.xmp_files import digikam
 from tests.datasets.tags.tag_lists import images
+from tests.models.model_files import rewrite
 
 
 @pytest.fixture
@@ -350,12 +351,16 @@ def test_suspects_are_listed(
 
 
 def test_heads_judge_the_images_that_the_model_was_trained_on(
-    freeloc: Callable[..., Any], tiny_training: Dataset, tiny_run: Path
+    freeloc: Callable[..., Any], tiny_training: Dataset, tiny_run: Path, tmp_path: Path
 ) -> None:
-    data = tiny_training.samples[0].path.parent
-    answer = freeloc("check", data, "--suspects", 2, "--model", tiny_run)
+    data, model = tiny_training.samples[0].path.parent, tmp_path / "model.safetensors"
+    shutil.copy(tiny_run / "model.safetensors", model)
+    # Heads are trained by the recipe of the model: the shortest one.
+    short = {"epochs": 1, "min_steps": 0, "warm_start_epochs": 0, "scales": [0.7]}
+    rewrite(model, lambda header: header["manifest"]["recipe"].update(short))
+    answer = freeloc("check", data, "--suspects", 2, "--model", model)
     assert answer.code == 0, answer.err
-    assert "model tiny was trained on 16 of these 16 images: heads are trained" in answer.err
+    assert f"model {tmp_path.name} was trained on 16 of these 16 images: heads are trained" in answer.err
     assert [line for line in answer.err.splitlines() if line.startswith("fold ")] == [
         f"fold {number} of 3" for number in (1, 2, 3)
     ]
@@ -369,11 +374,10 @@ def test_heads_judge_the_images_that_the_model_was_trained_on(
 
 
 def test_the_report_is_printed_although_suspects_cannot_be_found(
-    freeloc: Callable[..., Any], copied: Path
+    freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset
 ) -> None:
-    (copied / "metadata.csv").write_text(
-        "\n".join((copied / "metadata.csv").read_text().splitlines()[:3]) + "\n"
-    )
+    first, second = (sample.path.name for sample in tiny_scenes.samples[:2])
+    (copied / "metadata.csv").write_text(f"file_name,tags\n{first},dog\n{second},cat\n")
     answer = freeloc("check", copied, "--suspects", 5)
     assert answer.code == 2
     assert answer.out.splitlines()[-1].startswith("next: freeloc train")

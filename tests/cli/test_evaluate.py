@@ -299,11 +299,11 @@ def test_the_kind_of_point_is_chosen_and_stated(
         ("tiny, paper", "salient"),
         ("center of the image", None),
     ]
-    localizer = Localizer.load(
-        tiny_run, runtime="torch", precision="float32", scales=(0.5,), point="central"
-    )
+    localizer = Localizer.load(tiny_run, runtime="torch", precision="float32", scales=(0.5,), point="central")
     dataset = open_dataset(tiny_coco, images=tiny_coco.parent, classes=localizer.classes, boxes=True)
-    wanted = evaluate([collect(localizer, dataset, "tiny", quiet=True)], dataset, EvaluationOptions(resamples=5))
+    wanted = evaluate(
+        [collect(localizer, dataset, "tiny", quiet=True)], dataset, EvaluationOptions(resamples=5)
+    )
     assert page == json.loads(json.dumps(wanted.to_dict()))
 
 

@@ -119,8 +119,10 @@ def test_the_minimum_of_peaks_is_chosen(
             for each in record:
                 peaks = result.peaks(each["name"], count=30, relative_threshold=least)
                 assert len(each["peaks"]) == len(peaks)
-    numbers = {least: sum(len(each["peaks"]) for record in records for each in record)
-               for least, records in found.items()}
+    numbers = {
+        least: sum(len(each["peaks"]) for record in records for each in record)
+        for least, records in found.items()
+    }
     assert numbers[0.0] > numbers[1.0] >= 16  # the point of each of the 8 classes in both images
     refused = freeloc(*words, "--peak-threshold", "1.5")
     assert (refused.code, refused.out) == (2, "")

@@ -172,7 +172,8 @@ def test_a_model_of_an_earlier_version_recognizes_only_the_same_dataset(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    model = shutil.copy(tiny_run / "model.safetensors", tmp_path)
+    model = tmp_path / "model.safetensors"
+    shutil.copy(tiny_run / "model.safetensors", model)
     rewrite(model, lambda header: header["manifest"]["data"].pop("image_hashes"))
     find_suspects(tiny_training, model=model, folds=4, quiet=True)
     assert (len(trained), caplog.text) == (1, "")

@@ -240,8 +240,8 @@ Point = Annotated[
 PeakThreshold = Annotated[
     float,
     typer.Option(
-        help="Minimum value of a peak, as a fraction of the map's maximum. With 0.8, fewer peaks lie beside objects, "
-        "and more objects have none, so that the number of peaks is nearer to that of the objects.",
+        help="Minimum value of a peak, as a fraction of the map's maximum. With a higher one, fewer peaks lie "
+        "beside the objects, and more objects have none; to count objects, use 0.8 or more.",
         rich_help_panel=RUNTIME,
     ),
 ]

@@ -207,8 +207,8 @@ class Localization(PresentedResult):
             count: maximum number of peaks.
             min_distance: minimum distance between two peaks, in pixels of the image at scale 1.
             relative_threshold: minimum value of a local maximum of the normalized map, as a fraction of the map's
-                maximum; default: ``peak_threshold``. With a higher one, fewer peaks lie beside the objects or twice on the same one, and more
-                objects have none; docs/method.md shows how many.
+                maximum; default: ``peak_threshold``. With a higher one, fewer peaks lie beside the objects or
+                twice on the same one, and more objects have none; docs/method.md shows how many.
 
         Raises:
             ConfigurationError: the model does not have the class, or a number is out of range.

@@ -115,5 +115,5 @@ def _ridge(centered: Float64Array, targets: Float64Array) -> Float64Array:
     gram = centered @ centered.T if few else centered.T @ centered
     gram[np.diag_indices_from(gram)] += _RIDGE * max(np.trace(gram) / width, 1e-9)
     solved = np.linalg.solve(gram, targets if few else centered.T @ targets)
-    weights: Float64Array = centered.T @ solved if few else solved
+    weights: Float64Array = (centered.T @ solved if few else solved).astype(np.float64, copy=False)
     return weights

@@ -2,8 +2,8 @@
 
 Every image is scored by a model that was trained without it, because a model soon agrees with the tags that it was
 trained on: by a given model, or by heads that are trained on parts of the images (`freeloc.training.fold_scores`).
-If a given model was trained on some of the images, heads score all of them: the scores of two kinds of models cannot
-be calibrated together. The scores are calibrated per class to probabilities of the tag.
+If a given model was trained on some of the images, heads score all of them: the scores of two kinds of models
+cannot be calibrated together. The scores are calibrated per class to probabilities of the tag.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ def find_suspects(
         settings = _trained_like(header, settings)
     if len(data) < folds:
         raise ConfigurationError(
-            f"{data.name} has {pluralize(len(data), 'image')}, but {folds} heads, each trained without one of {folds} "
-            f"parts of the images, require at least {folds}: add images, or specify a model that was trained on "
-            "other images",
+            f"{data.name} has {pluralize(len(data), 'image')}, but {folds} heads, each trained without one of "
+            f"{folds} parts of the images, require at least {folds}: add images, or specify a model that was "
+            "trained on other images",
             parameter="folds",
         )
     return rank_suspects(data, fold_scores(data, settings, folds=folds, quiet=quiet), count=count)
@@ -125,7 +125,7 @@ def find_suspects(
 
 def _was_trained_on(header: ModelHeader, data: Dataset, name: str, *, quiet: bool) -> bool:
     """Return whether a model was trained on any of the images, and say what follows."""
-    count = np.count_nonzero(is_training_image(header, data, data.image_info()))
+    count = int(np.count_nonzero(is_training_image(header, data, data.image_info())))
     if not count and not lists_training_images(header):
         _log.warning(
             "model %s does not list the images that it was trained on: if some of these are among them, it misses "
