@@ -3,6 +3,8 @@
     freeloc demo --out demo
     python -m benchmarks.masks --model demo/run --scenes 200
 
+Levels that were chosen on some scenes are measured on others with ``--first``, the index of the first one.
+
 For each level, the table shows the mean IoU of the masks of all classes that are present in a scene, with detail
 features and from maps alone. Objects of one class in one scene count as one mask.
 """
@@ -27,19 +29,20 @@ __all__ = ["LEVELS", "main", "mean_iou"]
 
 LEVELS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 
-_FIRST = 1_000_000
+FIRST = 1_000_000
 """Index of the first scene, far beyond those on which models are trained."""
 
 
-def mean_iou(localizer: Localizer, count: int) -> tuple[Float64Array, Float64Array]:
+def mean_iou(localizer: Localizer, count: int, first: int = FIRST) -> tuple[Float64Array, Float64Array]:
     """Return the mean IoU at each of `LEVELS`, with detail features and from maps alone.
 
     Args:
         localizer: a model of the classes of generated scenes.
         count: number of scenes.
+        first: index of the first scene.
     """
     overlaps: list[list[list[float]]] = [[], []]
-    for index in track(range(_FIRST, _FIRST + count), "predicting scenes", count):
+    for index in track(range(first, first + count), "predicting scenes", count):
         scene = draw_scene(index, SceneSettings())
         result = localizer.predict(scene.image)
         for kind, seen in enumerate((result, replace(result, cues=None))):
@@ -74,8 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--model", type=Path, required=True, help="model trained on generated scenes")
     parser.add_argument("--scenes", type=positive, default=200, help="number of scenes (default: 200)")
+    parser.add_argument(
+        "--first", type=positive, default=FIRST, help="index of the first scene (default: %(default)s)"
+    )
     chosen = parser.parse_args(arguments)
-    with_detail, maps_alone = mean_iou(Localizer(chosen.model), chosen.scenes)
+    with_detail, maps_alone = mean_iou(Localizer(chosen.model), chosen.scenes, chosen.first)
     print("| level | with detail features | maps alone |")
     print("|---|---|---|")
     for level, detail, maps in zip(LEVELS, with_detail, maps_alone, strict=True):

@@ -3,17 +3,19 @@
     python -m benchmarks.points --model voc20 --data DATA --split val
 
 The table shows location AP with a tolerance of 18 pixels and of 0, the pointing game, and how deep points lie in
-their boxes (`freeloc.metrics.point_depths`), with 95% intervals, and the differences with their paired
-intervals. A second table shows how many objects of classes with several objects have a peak of their own, and
-how many peaks have an object, for several thresholds of peaks.
+their boxes (`freeloc.metrics.point_depths`). A second table shows how many objects of classes with several
+objects have a peak of their own, and how many peaks have an object, for several thresholds of peaks: of peaks of
+the fused map alone, of those of the largest scales, and of those moved like central points. All values have 95%
+intervals, and differences have paired intervals, by resampling images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.compared_model import open_model_and_data, percent
 from benchmarks.workload import run
@@ -25,10 +27,13 @@ from freeloc.inference.boxes import MIN_PROBABILITY
 from freeloc.inference.fusion import locate
 from freeloc.inference.localizer import Localizer
 from freeloc.inference.peaks import Peak
+from freeloc.inference.result import Localization
 from freeloc.io.progress import track
 from freeloc.metrics import (
     GroundTruth,
+    Interval,
     LocationOptions,
+    WeightedMetric,
     bootstrap_intervals,
     location_ap,
     paired_bootstrap,
@@ -36,11 +41,39 @@ from freeloc.metrics import (
     pointing_game,
 )
 
-__all__ = ["InstanceCounts", "count_instances", "main"]
+__all__ = ["ImageRatio", "InstanceCounts", "count_instances", "main"]
 
 KINDS: tuple[PointKind, PointKind] = ("salient", "central")
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8)
 """Relative thresholds of the peaks that are counted."""
+
+ALONE, LARGEST, CENTRAL = "of the fused map", "of the largest scales", "of the largest scales, central"
+"""Kinds of peaks that are counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRatio(WeightedMetric):
+    """The ratio of two sums over images.
+
+    Attributes:
+        part: (N,) what each image adds to the numerator.
+        whole: (N,) what each image adds to the denominator.
+    """
+
+    part: Float64Array
+    whole: Float64Array
+
+    @property
+    def n_images(self) -> int:
+        """Number of images, N."""
+        return len(self.part)
+
+    def values(self, weights: npt.ArrayLike) -> Float64Array:
+        """Compute the ratio for B weightings of the images, as a (B, 1) array; NaN where the denominator is 0."""
+        weight = self._weight_rows(weights)
+        part, whole = weight @ self.part, weight @ self.whole
+        ratio: Float64Array = np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
+        return ratio[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +100,6 @@ class InstanceCounts:
             self.found + other.found,
         )
 
-    @property
-    def precision(self) -> float:
-        """Fraction of the peaks that claim a box."""
-        return self.hits / max(self.peaks, 1)
-
-    @property
-    def recall(self) -> float:
-        """Fraction of the objects of classes with several objects that are claimed."""
-        return self.found / max(self.several, 1)
-
 
 def count_instances(peaks: Sequence[Peak], boxes: Float64Array, flagged: Sequence[bool]) -> InstanceCounts:
     """Match the peaks of a class in an image with its objects.
@@ -84,9 +107,8 @@ def count_instances(peaks: Sequence[Peak], boxes: Float64Array, flagged: Sequenc
     Args:
         peaks: the peaks, highest first.
         boxes: (M, 4) annotated boxes of the class.
-        flagged: whether each box is difficult or a crowd; such boxes are no objects, and a peak that lies only
-            in them
-            is not counted.
+        flagged: whether each box is difficult or a crowd; such boxes are no objects, and a peak that lies only in
+            them is not counted.
     """
     objects = [index for index, flag in enumerate(flagged) if not flag]
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
@@ -106,33 +128,43 @@ def count_instances(peaks: Sequence[Peak], boxes: Float64Array, flagged: Sequenc
 
 @dataclass(frozen=True, eq=False)
 class _Collected:
-    """What the tables are computed from; both kinds of points are found on the same maps."""
+    """What the tables are computed from; all kinds of points and peaks are found on the same maps."""
 
     points: dict[PointKind, Float64Array]
     scores: Float64Array
-    counts: dict[float, InstanceCounts]
+    counts: dict[tuple[str, float], list[InstanceCounts]]
 
 
 def _collect(localizer: Localizer, dataset: Dataset, truth: GroundTruth) -> _Collected:
     shape = len(dataset), len(dataset.classes)
     points = {kind: np.empty((*shape, 2)) for kind in KINDS}
     scores = np.empty(shape)
-    counts = dict.fromkeys(THRESHOLDS, InstanceCounts())
+    counts: dict[tuple[str, float], list[InstanceCounts]] = {
+        (kind, threshold): [] for threshold in THRESHOLDS for kind in (ALONE, LARGEST, CENTRAL)
+    }
     maps = localizer.score_maps_many([sample.image for sample in dataset])
     for index, scale_maps in enumerate(track(maps, "predicting", len(dataset))):
         result = localizer.localize(scale_maps)
         scores[index] = result.scores
-        points["salient"][index] = result.points
         likely = np.flatnonzero(result.probabilities >= MIN_PROBABILITY)
-        points["central"][index] = locate(scale_maps, "fused", "central", likely).points
-        own = truth.image == index
-        for label in np.unique(truth.label[own]).tolist():
-            chosen = own & (truth.label == label)
-            flagged = (truth.difficult | truth.crowd)[chosen].tolist()
-            for threshold in THRESHOLDS:
-                peaks = result.peaks(dataset.classes[label], relative_threshold=threshold)
-                counts[threshold] += count_instances(peaks, truth.boxes[chosen], flagged)
+        located = locate(scale_maps, "fused", "central", likely)
+        points["salient"][index], points["central"][index] = result.points, located.points
+        central = replace(result, points=located.points, responses=located.responses, point="central")
+        kinds = {ALONE: replace(result, cues=None), LARGEST: result, CENTRAL: central}
+        for (kind, threshold), found in counts.items():
+            found.append(_count(kinds[kind], threshold, truth, index))
     return _Collected(points, scores, counts)
+
+
+def _count(result: Localization, threshold: float, truth: GroundTruth, index: int) -> InstanceCounts:
+    """Count the peaks and objects of all annotated classes of one image."""
+    total, own = InstanceCounts(), truth.image == index
+    for label in np.unique(truth.label[own]).tolist():
+        chosen = own & (truth.label == label)
+        flagged = (truth.difficult | truth.crowd)[chosen].tolist()
+        peaks = result.peaks(result.classes[label], relative_threshold=threshold)
+        total += count_instances(peaks, truth.boxes[chosen], flagged)
+    return total
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -142,34 +174,68 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = _collect(localizer, dataset, truth)
     _print_points(found, dataset, truth)
     print()
-    print("| minimum value of peaks | objects found | peaks with an object |")
-    print("|---|---|---|")
-    for threshold, counts in found.counts.items():
-        print(f"| {threshold:g} | {100 * counts.recall:.1f} | {100 * counts.precision:.1f} |")
+    _print_peaks(found)
 
 
 def _print_points(found: _Collected, dataset: Dataset, truth: GroundTruth) -> None:
     sizes = dataset.image_sizes()
     print("| points | location AP, 18 pixels | 0 pixels | pointing game | depth |")
     print("|---|---|---|---|---|")
-    rankings = {}
+    measured: dict[PointKind, list[WeightedMetric]] = {}
     for kind in KINDS:
         points = found.points[kind]
         options = [LocationOptions(tolerance=float(tolerance)) for tolerance in (18, 0)]
-        measured = [
+        depths = point_depths(points, sizes, truth)
+        measured[kind] = [
             *(
                 location_ap(points, sizes, truth, dataset.labels, found.scores, options=each).ranking
                 for each in options
             ),
             pointing_game(points, sizes, truth).counts,
+            ImageRatio(
+                np.nansum(depths, axis=1), np.count_nonzero(~np.isnan(depths), axis=1).astype(np.float64)
+            ),
         ]
-        rankings[kind] = measured
-        depth = float(np.nanmean(point_depths(points, sizes, truth)))
-        cells = [percent(bootstrap_intervals(each).mean) for each in measured]
-        print(f"| {kind} | {' | '.join(cells)} | {100 * depth:.1f} |")
-    pairs = zip(rankings["central"], rankings["salient"], strict=True)
-    differences = [percent(paired_bootstrap(central, salient).mean) for central, salient in pairs]
-    print(f"| difference | {' | '.join(differences)} | |")
+        print(_row([kind], measured[kind]))
+    print(_difference(["difference"], measured["central"], measured["salient"]))
+
+
+def _print_peaks(found: _Collected) -> None:
+    print("| minimum value | peaks | objects found | peaks with an object |")
+    print("|---|---|---|---|")
+    for threshold in THRESHOLDS:
+        name = f"{threshold:g}"
+        alone, largest, central = (
+            _recall_and_precision(found.counts[kind, threshold]) for kind in (ALONE, LARGEST, CENTRAL)
+        )
+        print(_row([name, ALONE], alone))
+        print(_row([name, LARGEST], largest))
+        print(_difference([name, "difference"], largest, alone))
+        print(_row([name, CENTRAL], central))
+        print(_difference([name, "difference, central"], central, largest))
+
+
+def _recall_and_precision(counts: Sequence[InstanceCounts]) -> list[WeightedMetric]:
+    peaks, hits, several, found = np.array(
+        [(each.peaks, each.hits, each.several, each.found) for each in counts], np.float64
+    ).T
+    return [ImageRatio(found, several), ImageRatio(hits, peaks)]
+
+
+def _row(names: Sequence[str], metrics: Sequence[WeightedMetric]) -> str:
+    return _cells(names, [bootstrap_intervals(metric).mean for metric in metrics])
+
+
+def _difference(
+    names: Sequence[str], metrics: Sequence[WeightedMetric], others: Sequence[WeightedMetric]
+) -> str:
+    """Return the row of the first metrics minus the others."""
+    pairs = zip(metrics, others, strict=True)
+    return _cells(names, [paired_bootstrap(metric, other).mean for metric, other in pairs])
+
+
+def _cells(names: Sequence[str], values: Sequence[Interval]) -> str:
+    return f"| {' | '.join([*names, *map(percent, values)])} |"
 
 
 if __name__ == "__main__":

@@ -105,8 +105,7 @@ ten after each third of the steps."""
 Supervision = Literal["tags", "masked", "masked_outside"]
 """What supervises training: tags alone or, for comparison, tags and boxes (paper, section 5). For a present
 class, "masked" takes the maximum score only inside the class's boxes; "masked_outside" also penalizes the
-maximum
-score outside them."""
+maximum score outside them."""
 
 MissingTags = Literal["none", "expect"]
 """What training makes of classes that an image is not tagged with: they are absent ("none", the default), or

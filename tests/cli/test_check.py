@@ -17,6 +17,7 @@ from freeloc.training.settings import TrainingSettings
 from freeloc.training.suspects import Suspect
 from tests.datasets.keywords.xmp_files import digikam
 from tests.datasets.tags.tag_lists import images
+from tests.models.model_files import rewrite
 
 
 @pytest.fixture
@@ -338,14 +339,50 @@ def test_suspects_are_listed(
     assert answer.code == 0, answer.err
     first, second = (sample.path for sample in tiny_training.samples[:2])
     lines = answer.out.splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("probably missing"))
-    assert lines[start + 1] == f"   98.7%  ring  {first}"
-    assert lines[start + 2].startswith("probably wrong")
-    assert lines[start + 3] == f"    0.4%  star  {second}"
+    assert lines[-5].startswith("next: freeloc train")
+    assert lines[-4].startswith("tags that may be missing, most suspicious first, ")
+    assert lines[-3] == f"   98.7%  ring  {first}"
+    assert lines[-2].startswith("tags that may be wrong, most suspicious first, ")
+    assert lines[-1] == f"    0.4%  star  {second}"
     values = json.loads(freeloc("check", data, "--suspects", 5, "--model", "voc20", "--json").out)
     assert [suspect["kind"] for suspect in values["suspects"]] == ["missing", "wrong"]
     assert "suspects" not in json.loads(freeloc("check", data, "--json").out)
     assert calls == [(5, "efficientnet_lite0", None), (5, "efficientnet_lite2", "voc20")]
+
+
+def test_heads_judge_the_images_that_the_model_was_trained_on(
+    freeloc: Callable[..., Any], tiny_training: Dataset, tiny_run: Path, tmp_path: Path
+) -> None:
+    data, model = tiny_training.samples[0].path.parent, tmp_path / "model.safetensors"
+    shutil.copy(tiny_run / "model.safetensors", model)
+    # Heads are trained by the recipe of the model: the shortest one.
+    short = {"epochs": 1, "min_steps": 0, "warm_start_epochs": 0, "scales": [0.7]}
+    rewrite(model, lambda header: header["manifest"]["recipe"].update(short))
+    answer = freeloc("check", data, "--suspects", 2, "--model", model)
+    assert answer.code == 0, answer.err
+    assert f"model {tmp_path.name} was trained on 16 of these 16 images: heads are trained" in answer.err
+    assert [line for line in answer.err.splitlines() if line.startswith("fold ")] == [
+        f"fold {number} of 3" for number in (1, 2, 3)
+    ]
+    missing, wrong = (tiny_training.labels < 0), (tiny_training.labels > 0)
+    for tags, lines in ((missing, answer.out.splitlines()[-5:-3]), (wrong, answer.out.splitlines()[-2:])):
+        for line in lines:
+            percentage, name, path = line.split(maxsplit=2)
+            image = [str(sample.path) for sample in tiny_training].index(path)
+            assert tags[image, tiny_training.classes.index(name)]
+            assert 0 <= float(percentage.rstrip("%")) <= 100
+
+
+def test_the_report_is_printed_although_suspects_cannot_be_found(
+    freeloc: Callable[..., Any], copied: Path, tiny_scenes: Dataset
+) -> None:
+    first, second = (sample.path.name for sample in tiny_scenes.samples[:2])
+    (copied / "metadata.csv").write_text(f"file_name,tags\n{first},dog\n{second},cat\n")
+    answer = freeloc("check", copied, "--suspects", 5)
+    assert answer.code == 2
+    assert answer.out.splitlines()[-1].startswith("next: freeloc train")
+    assert "scenes has 2 images, but 3 heads" in answer.err
+    assert answer.err.endswith("add images, or specify a model that was trained on other images\n")
 
 
 def test_a_model_without_suspects_has_nothing_to_do(freeloc: Callable[..., Any], copied: Path) -> None:

@@ -299,6 +299,27 @@ def test_boxes_of_resized_images_are_rescaled(
     assert row["location"]["mean"]["value"] == row["box_ap_50"]["mean"]["value"] == 100.0
 
 
+def test_the_kind_of_point_is_chosen_and_stated(
+    freeloc: Callable[..., Any], tiny_run: Path, tiny_coco: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "points.json"
+    words = ("--images", tiny_coco.parent, "--scales", "0.5", "--resamples", "5", "--out", out, "--quiet")
+    answer = freeloc("evaluate", tiny_run, tiny_coco, *words, *TORCH, "--point", "central")
+    assert answer.code == 0
+    page = json.loads(out.read_text())
+    assert [(row["name"], row.get("point")) for row in page["rows"]] == [
+        ("tiny, fused", "central"),
+        ("tiny, paper", "salient"),
+        ("center of the image", None),
+    ]
+    localizer = Localizer.load(tiny_run, runtime="torch", precision="float32", scales=(0.5,), point="central")
+    dataset = open_dataset(tiny_coco, images=tiny_coco.parent, classes=localizer.classes, boxes=True)
+    wanted = evaluate(
+        [collect(localizer, dataset, "tiny", quiet=True)], dataset, EvaluationOptions(resamples=5)
+    )
+    assert page == json.loads(json.dumps(wanted.to_dict()))
+
+
 def test_a_model_and_a_detector_in_one_table(
     freeloc: Callable[..., Any], tiny_run: Path, tiny_scenes: Dataset, tiny_coco: Path, tmp_path: Path
 ) -> None:

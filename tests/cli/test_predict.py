@@ -101,6 +101,51 @@ def test_all_options_together(
             assert str(arrays["size"]) == "lattice"
 
 
+def test_the_kind_of_point_is_chosen_and_recorded(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
+) -> None:
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5", "--peaks", "3")
+    answer = freeloc(*words, "--point", "central", "--quiet")
+    localizer = Localizer.load(tiny_run, scales=(0.5,), runtime="torch", precision="float32", point="central")
+    records = [json.loads(line) for line in answer.out.splitlines()]
+    assert (answer.code, [record["point"] for record in records]) == (0, ["central"] * 2)
+    for record in records:
+        result = localizer.predict(Path(record["image"]))
+        assert record == localization_record(result, WriterOptions(peaks=3), image_name=record["image"])
+    assert answer.out != freeloc(*words, "--quiet").out
+    refused = freeloc(*words, "--point", "central", "--location", "paper", "--out", tmp_path / "out")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        "freeloc: location is paper, but only fused points can be central: specify fused or salient points "
+        "(option --point)\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_minimum_of_peaks_is_chosen(
+    freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
+) -> None:
+    words = ("predict", tiny_run, images, *TORCH, "--scales", "0.5", "--peaks", "30", "--quiet")
+    localizer = Localizer.load(tiny_run, scales=(0.5,), runtime="torch", precision="float32")
+    found = {}
+    for least in (0.0, 1.0):
+        records = map(json.loads, freeloc(*words, "--peak-threshold", least).out.splitlines())
+        found[least] = [record["classes"] for record in records]
+        for record, path in zip(found[least], sorted(images.glob("*.jpg")), strict=True):
+            result = localizer.predict(path)
+            for each in record:
+                peaks = result.peaks(each["name"], count=30, relative_threshold=least)
+                assert len(each["peaks"]) == len(peaks)
+    numbers = {
+        least: sum(len(each["peaks"]) for record in records for each in record)
+        for least, records in found.items()
+    }
+    assert numbers[0.0] > numbers[1.0] >= 16  # the point of each of the 8 classes in both images
+    refused = freeloc(*words, "--peak-threshold", "1.5")
+    assert (refused.code, refused.out) == (2, "")
+    assert "peak_threshold is 1.5" in refused.err
+
+
 def test_the_models_own_threshold_is_the_default(
     freeloc: Callable[..., Any], tiny_run: Path, images: Path, tmp_path: Path
 ) -> None:

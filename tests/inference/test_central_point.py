@@ -76,6 +76,7 @@ def test_locate_agrees_with_localize() -> None:
     np.testing.assert_array_equal(located.responses, whole.responses)
     paper = localize(maps, ("cat", "dog"), mode="paper", point="central")
     np.testing.assert_array_equal(paper.points, locate(maps, "paper").points)
+    assert (whole.point, paper.point) == ("central", "salient")
 
 
 def test_nothing_is_likely() -> None:

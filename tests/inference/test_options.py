@@ -36,6 +36,11 @@ def test_bad_scales_are_refused(scales: tuple[float, ...]) -> None:
     ("options", "parameter", "message"),
     [
         ({"scales": (1.0,), "preset": "best"}, "preset", "scales and preset both choose the scales"),
+        (
+            {"location": "paper", "point": "central"},
+            "point",
+            "location is paper, but only fused points can be central: specify fused or salient points",
+        ),
         ({"scales": "0.5,1"}, "scales", "scales is '0.5,1': it must be a tuple of finite numbers"),
         ({"scales": 1.0}, "scales", "scales is 1.0: it must be a tuple of finite numbers"),
         ({"scales": ("1",)}, "scales", r"scales is \('1',\): it must be a tuple of finite numbers"),

@@ -12,28 +12,35 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.special import expit
 
+from freeloc._literals import PointKind
 from freeloc._typing import Float64Array
 from freeloc.geometry.lattice import Lattice
 from freeloc.geometry.size import Size
+from freeloc.inference.central_point import central_position
 from freeloc.inference.instance_cues import InstanceCues, largest_scales
 from freeloc.inference.result import Localization, LocationMode
 
 law = settings(max_examples=40)
 
 
-def on_raster(values: np.ndarray, size: Size, mode: LocationMode = "fused") -> Localization:
+def on_raster(
+    values: np.ndarray, size: Size, mode: LocationMode = "fused", point: PointKind = "salient"
+) -> Localization:
     """A result with one given map."""
     lattice = Lattice(size, *values.shape)
-    best = np.unravel_index(values.argmax(), values.shape)
+    row, col = divmod(int(values.argmax()), values.shape[1])
+    if point == "central":
+        row, col = central_position(values.astype(np.float32), (row, col))
     return Localization(
         size,
         ("blob",),
         values.max(keepdims=True)[0].astype(np.float32),
-        lattice.to_image([best]),
-        values.max(keepdims=True)[0].astype(np.float32),
+        lattice.to_image([(row, col)]),
+        values[row, col : col + 1].astype(np.float32),
         values[None].astype(np.float32),
         lattice,
         mode,
+        point=point,
     )
 
 
@@ -86,7 +93,7 @@ class TestPeaks:
         st.integers(1, 8),
         st.floats(0, 300),
         st.floats(0, 1),
-        st.sampled_from(("fused", "paper")),
+        st.sampled_from((("fused", "salient"), ("fused", "central"), ("paper", "salient"))),
     )
     def test_laws(
         self,
@@ -96,27 +103,35 @@ class TestPeaks:
         count: int,
         distance: float,
         threshold: float,
-        mode: LocationMode,
+        modes: tuple[LocationMode, PointKind],
     ) -> None:
+        mode, point = modes
         rng = np.random.default_rng(seed)
         size = Size(int(rng.integers(1, 2000)), int(rng.integers(1, 2000)))
         values = rng.random((rows, cols)) if mode == "fused" else rng.normal(0, 3, (rows, cols))
-        result = on_raster(values, size, mode)
+        result = on_raster(values, size, mode, point)
         peaks = result.peaks("blob", count=count, min_distance=distance, relative_threshold=threshold)
         assert 1 <= len(peaks) <= count
+        assert (peaks[0].x, peaks[0].y, peaks[0].value) == (*result.points[0], result.responses[0])
         heights = [peak.value for peak in peaks]
-        assert heights == sorted(heights, reverse=True)
+        # A central point can be lower than another peak of the same map, but is always the first.
+        ordered = heights[1:] if point == "central" else heights
+        assert ordered == sorted(ordered, reverse=True)
         strengths = [float(expit(height)) if mode == "paper" else height for height in heights]
-        assert all(strength >= threshold * strengths[0] - 1e-6 for strength in strengths)
+        highest = float(values.max()) if point == "central" else strengths[0]
+        least = (0.8 if point == "central" else 1) * threshold * highest
+        assert all(strength >= least - 1e-6 for strength in strengths)
         apart = distance * size.longest / 500
         for index, peak in enumerate(peaks):
             col, row = peak.x / size.width * cols - 0.5, peak.y / size.height * rows - 0.5
             assert (row, col) == pytest.approx((round(row), round(col)), abs=1e-6)
             i, j = round(row), round(col)
-            around = values[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
-            assert np.float32(around.max()) == np.float32(peak.value) == np.float32(values[i, j])
+            assert np.float32(peak.value) == np.float32(values[i, j])
+            if point == "salient":
+                around = values[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+                assert np.float32(around.max()) == np.float32(peak.value)
             for other in peaks[:index]:
-                assert math.hypot(peak.x - other.x, peak.y - other.y) >= apart * (1 - 1e-9)
+                assert math.hypot(peak.x - other.x, peak.y - other.y) >= max(apart * (1 - 1e-9), 1e-6)
 
     @law
     @given(st.integers(0, 9999), st.integers(1, 12), st.integers(1, 12), st.integers(2, 4))
@@ -154,6 +169,50 @@ class TestPeaks:
         peaks = result.peaks("blob", count=1000, min_distance=60, relative_threshold=0)
         assert [(peak.x, peak.y) for peak in peaks] == [pytest.approx(place) for place in expected]
         assert len(expected) > 5
+
+
+class TestCentralPeaks:
+    """A steep hill, and a wide flat one with two maxima that move to the same place."""
+
+    def values(self) -> Float64Array:
+        values = np.zeros((40, 60))
+        values[4:7, 4:7] = 1.0
+        values[20:31, 10:51] = 0.7
+        values[25, 11], values[25, 49] = 0.8, 0.79
+        return values
+
+    def test_maxima_that_move_to_the_same_place_are_one_peak(self) -> None:
+        size = Size(600, 400)
+        assert len(on_raster(self.values(), size).peaks("blob")) == 3
+        first, second = on_raster(self.values(), size, point="central").peaks("blob")
+        assert (first.x, first.y, first.value) == (55, 55, 1.0)
+        # Of the places that are farthest from the border, the first one is returned.
+        assert (second.x, second.y, second.value) == pytest.approx((155, 255, 0.7))
+
+    def test_peaks_are_ordered_by_their_values_after_moving(self) -> None:
+        values = self.values()
+        values[25, 11] = 0.85
+        values[34:37, 54:57] = 0.75
+        peaks = on_raster(values, Size(600, 400), point="central").peaks("blob", min_distance=50)
+        assert [peak.value for peak in peaks] == pytest.approx([1.0, 0.75, 0.7])
+
+    def test_a_limited_number_is_filled_with_peaks_farther_down(self) -> None:
+        values = self.values()
+        values[34:37, 54:57] = 0.6
+        peaks = on_raster(values, Size(600, 400), point="central").peaks("blob", count=3, min_distance=50)
+        assert [peak.value for peak in peaks] == pytest.approx([1.0, 0.7, 0.6])
+
+    def test_peaks_of_the_largest_scales_move_and_those_of_unlikely_classes_do_not(self) -> None:
+        size, fine = Size(600, 400), self.values()[None].astype(np.float32)
+        result = on_raster(self.values()[::-1], size, point="central")
+        likely = dataclasses.replace(result, cues=InstanceCues(np.array([0]), fine))
+        assert [(peak.x, peak.y) for peak in likely.peaks("blob")] == [(55, 345), (55, 55), (155, 255)]
+        unlikely = dataclasses.replace(
+            on_raster(self.values(), size),
+            point="central",
+            cues=InstanceCues(np.array([], np.intp), fine[:0]),
+        )
+        assert unlikely.peaks("blob") == on_raster(self.values(), size).peaks("blob")
 
 
 class TestLargestScales:

@@ -242,6 +242,19 @@ def test_an_image_replaced_while_images_are_scored_is_refused(
     assert Model.load(copy).header.calibration is None
 
 
+def test_images_that_the_model_was_trained_on_are_left_out(
+    copy: Path, tiny_training: Dataset, tiny_scenes: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    retagged = tuple(replace(sample, labels=-sample.labels) for sample in tiny_training.samples[:2])
+    mixed = replace(tiny_scenes, samples=(retagged[0], *tiny_scenes.samples, retagged[1]))
+    made = calibrate(copy, mixed, out=copy / "mixed.safetensors", force=True)
+    assert "2 of 8 images left out, because the model was trained on them" in capsys.readouterr().err
+    wanted = calibrate(copy, tiny_scenes, force=True, quiet=True)
+    assert made.header.calibration == wanted.header.calibration
+    with pytest.raises(DatasetError, match=r"was trained on .* that it was not trained on"):
+        calibrate(copy, replace(tiny_training, samples=retagged), quiet=True)
+
+
 def test_mistakes_are_named(copy: Path, tiny_training: Dataset, tiny_scenes: Dataset) -> None:
     with pytest.raises(FreelocError, match=r"was trained on .* that it was not trained on"):
         calibrate(copy, tiny_training, quiet=True)

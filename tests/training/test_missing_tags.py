@@ -11,8 +11,9 @@ import pytest
 
 from freeloc._typing import Float64Array
 from freeloc.datasets.dataset import Dataset, Labels
+from freeloc.datasets.folds import stratified_folds
 from freeloc.models.model import Model
-from freeloc.training import training_run
+from freeloc.training import missing_tags, training_run
 from freeloc.training.missing_tags import ignore_missing_tags, probably_missing
 from tests.training.small_run import RECIPE
 
@@ -55,6 +56,45 @@ def test_found_pairs_are_ignored_and_all_other_labels_stay() -> None:
     assert (changed[found] == 0).all()
     np.testing.assert_array_equal(changed[~found], labels[~found])
     np.testing.assert_array_equal(changed, ignore_missing_tags(features, labels, seed=3))
+
+
+def test_images_of_unknown_tags_have_no_influence_on_the_class() -> None:
+    features, _, labels = tagged_images(0.4)
+    labels[:200, 1] = 0
+    elsewhere = features.copy()
+    elsewhere[:200] *= 100
+    known = labels[:, 1] != 0
+    found = probably_missing(features, labels)[:, 1]
+    assert found.any()
+    assert not found[~known].any()
+    np.testing.assert_array_equal(probably_missing(elsewhere, labels)[known, 1], found[known])
+
+
+def test_most_missing_tags_are_found_although_most_images_are_unknown() -> None:
+    features, truth, labels = tagged_images(0.4)
+    labels[np.random.default_rng(5).random(IMAGES) < 0.6] = 0
+    found = probably_missing(features, labels)
+    assert found[(truth == 1) & (labels == -1)].mean() > 0.85
+    assert found[(truth == -1) & (labels == -1)].mean() < 0.05
+
+
+def test_each_class_is_fitted_to_the_images_of_which_it_is_known() -> None:
+    """The same as least squares in which the penalty is written as further rows, for few and many images."""
+    features, _, labels = tagged_images(0.4)
+    labels[30:, 1] = 0  # fewer images than features
+    labels[:, 2] = 0
+    scores = missing_tags._out_of_fold_scores(features, labels, 0)
+    folds = stratified_folds(labels, 5, 0)
+    for label in (0, 1):
+        fitted = (folds != 3) & (labels[:, label] != 0)
+        mean, targets = features[fitted].mean(axis=0), labels[fitted, label] == 1
+        centered = features[fitted] - mean
+        penalty = np.sqrt(3.0 * (centered**2).sum() / WIDTH)
+        rows = np.concatenate([centered, penalty * np.eye(WIDTH)])
+        weights = np.linalg.lstsq(rows, np.append(targets - targets.mean(), np.zeros(WIDTH)), rcond=None)[0]
+        expected = (features[folds == 3] - mean) @ weights + targets.mean()
+        np.testing.assert_allclose(scores[folds == 3, label], expected, atol=1e-9)
+    np.testing.assert_array_equal(scores[:, 2], 0)
 
 
 def test_features_without_information_are_no_reason_to_doubt() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from freeloc.inference.localizer import Localizer
 from freeloc.training import suspects as module
 from freeloc.training.settings import TrainingSettings
 from freeloc.training.suspects import find_suspects, rank_suspects
+from tests.models.model_files import rewrite
 
 COUNT, CLASSES = 400, 4
 
@@ -122,3 +125,70 @@ def test_its_own_images_are_judged_by_heads_that_are_trained_like_it(
     (found,) = trained
     assert (found.backbone, found.seed) == ("efficientnet_lite0", 3)
     assert (found.recipe.name, found.recipe.hidden, found.recipe.scales) == ("tiny", 64, (0.7, 1.0))
+
+
+def with_corrected_tag(data: Dataset) -> Dataset:
+    first, *others = data.samples
+    return replace(data, samples=(replace(first, labels=-first.labels), *others))
+
+
+@pytest.mark.parametrize(
+    ("change", "shared", "total"),
+    [
+        (lambda data, others: with_corrected_tag(data), 16, 16),
+        (lambda data, others: data[3:9], 6, 6),
+        (lambda data, others: data.select_classes(data.classes[1:4]), 16, 16),
+        (lambda data, others: replace(others, samples=(*others.samples, data.samples[5])), 1, 7),
+    ],
+    ids=["one corrected tag", "a subset", "some classes", "one image among others"],
+)
+def test_training_images_are_recognized_whatever_else_is_different(
+    change: Callable[[Dataset, Dataset], Dataset],
+    shared: int,
+    total: int,
+    tiny_run: Path,
+    tiny_training: Dataset,
+    tiny_scenes: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scored: list[int] = []
+
+    def fake(data: Dataset, settings: TrainingSettings, *, folds: int, quiet: bool) -> np.ndarray:
+        assert (settings.recipe.name, folds, quiet) == ("tiny", 3, False)
+        scored.append(len(data))
+        return np.zeros(data.labels.shape, np.float32)
+
+    monkeypatch.setattr(module, "fold_scores", fake)
+    find_suspects(change(tiny_training, tiny_scenes), model=tiny_run)
+    assert scored == [total]
+    assert f"model tiny was trained on {shared} of these {total} images: heads are" in capsys.readouterr().err
+
+
+def test_a_model_of_an_earlier_version_recognizes_only_the_same_dataset(
+    tiny_run: Path,
+    tiny_training: Dataset,
+    trained: list[TrainingSettings],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = tmp_path / "model.safetensors"
+    shutil.copy(tiny_run / "model.safetensors", model)
+    rewrite(model, lambda header: header["manifest"]["data"].pop("image_hashes"))
+    find_suspects(tiny_training, model=model, folds=4, quiet=True)
+    assert (len(trained), caplog.text) == (1, "")
+    find_suspects(with_corrected_tag(tiny_training), model=model, folds=4, quiet=True)
+    assert len(trained) == 1
+    assert "does not list the images that it was trained on" in caplog.text
+
+
+def test_heads_require_as_many_images_as_folds(
+    tiny_run: Path, tiny_training: Dataset, tiny_scenes: Dataset
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"has 2 images, but 3 heads.* require at least 3") as caught:
+        find_suspects(tiny_training[:2], model=tiny_run, quiet=True)
+    assert caught.value.parameter == "folds"
+    with pytest.raises(ConfigurationError, match="use at least 2 folds") as caught:
+        find_suspects(tiny_training, folds=1, quiet=True)
+    assert caught.value.parameter == "folds"
+    assert find_suspects(tiny_scenes[:2], model=tiny_run, quiet=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -38,6 +38,7 @@ from freeloc.nn.backbones.registry import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
     from freeloc.datasets import Dataset
+    from freeloc.datasets.checks.check import DatasetReport
     from freeloc.datasets.checks.findings import Finding
     from freeloc.training.suspects import Suspect
 
@@ -81,9 +82,9 @@ def check(
         int,
         typer.Option(
             metavar="NUMBER",
-            help="Also list this many tags that are probably missing, and as many that are probably wrong, most "
-            "certain first. Trains three small models, each on two thirds of the images, and judges the others by "
-            "them; needs at least three images.",
+            help="After the report, also list this many tags that may be missing, and as many that may be wrong, "
+            "most suspicious first, with probabilities. Trains three small models, each on two thirds of the "
+            "images, and judges the others by them; needs at least three images.",
             min=0,
         ),
     ] = 0,
@@ -92,8 +93,8 @@ def check(
         typer.Option(
             metavar="MODEL",
             help="With --suspects: a model that was trained on other images and judges these (a model file, a run "
-            "folder, or a name from freeloc models); no models are trained. If it was trained on these images, "
-            "the three small models are trained with its backbone and recipe. Default: none.",
+            "folder, or a name from freeloc models); no models are trained. If it was trained on any of these "
+            "images, the three small models are trained with its backbone and recipe. Default: none.",
             autocompletion=complete_model,
         ),
     ] = None,
@@ -151,6 +152,9 @@ def check(
         "--val-split": _validation(report.dataset, split, other_splits),
     }
     command = _training_command(data, given)
+    if not json_:  # first, so that it is not lost if the suspects cannot be found
+        for line in _lines(report, command, _unchecked(split, other_splits)):
+            print_result(line)
     found: tuple[Suspect, ...] = ()
     if suspects:
         from freeloc.training.settings import TrainingSettings
@@ -163,18 +167,21 @@ def check(
         if suspects:
             values["suspects"] = [suspect.to_dict() for suspect in found]
         print_json(json.dumps(values, ensure_ascii=False, indent=2))
-        return
-    print_result(describe(report.dataset))
-    for line in tag_table(report):
-        print_result(line)
+    elif suspects:
+        for line in suspect_table(found):
+            print_result(line)
+
+
+def _lines(report: DatasetReport, command: str, unchecked: str) -> Iterator[str]:
+    """Yield the lines of the report, which end with the verdict and the next command."""
+    yield describe(report.dataset)
+    yield from tag_table(report)
     for finding in report.findings:
         headline, *details = str(finding).splitlines()
-        for line in (f"warning: {headline}{_option(finding)}", *details):
-            print_result(line)
-    for line in suspect_table(found) if suspects else ():
-        print_result(line)
-    print_result(f"verdict: {report.verdict}{_unchecked(split, other_splits)}")
-    print_result(f"next: {command}")
+        yield f"warning: {headline}{_option(finding)}"
+        yield from details
+    yield f"verdict: {report.verdict}{unchecked}"
+    yield f"next: {command}"
 
 
 def _option(finding: Finding) -> str:

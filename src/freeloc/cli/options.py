@@ -232,8 +232,16 @@ Location = Annotated[
 Point = Annotated[
     choices.PointKind,
     typer.Option(
-        help="Which place of an object its point is, for fused locations. salient: the highest place of the map, "
-        "such as a face; central: farther inside the object, as a prompt for a segmentation model.",
+        help="Which place of an object its point is. salient: the highest place of the map, such as a face; "
+        "central: farther inside the object, as a prompt for a segmentation model; only for fused locations.",
+        rich_help_panel=RUNTIME,
+    ),
+]
+PeakThreshold = Annotated[
+    float,
+    typer.Option(
+        help="Minimum value of a peak, as a fraction of the map's maximum. With a higher one, fewer peaks lie "
+        "beside the objects, and more objects have none; to count objects, use 0.8 or more.",
         rich_help_panel=RUNTIME,
     ),
 ]

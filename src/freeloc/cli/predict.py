@@ -15,6 +15,7 @@ from freeloc.cli.options import (
     InferencePrecision,
     Location,
     ModelName,
+    PeakThreshold,
     Point,
     Preset,
     Quiet,
@@ -129,8 +130,7 @@ def predict(
         choices.MapSize,
         typer.Option(
             help="Resolution of the maps. image: one value per pixel, for present classes; lattice: one value "
-            "for each 8 pixels at scale 1, as computed, "
-            "for all classes.",
+            "for each 8 pixels at scale 1, as computed, for all classes.",
             rich_help_panel=OUTPUT,
         ),
     ] = "image",
@@ -144,6 +144,7 @@ def predict(
     ] = "auto",
     location: Location = "fused",
     point: Point = "salient",
+    peak_threshold: PeakThreshold = 0.5,
     scales: Scales = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
@@ -181,6 +182,7 @@ def predict(
         runtime=runtime,
         precision=precision,
         point=point,
+        peak_threshold=peak_threshold,
         classes=read_classes(classes),
     )
     localizer.start_preparing(many=len(paths) > 1 or is_video(paths[0]))

@@ -1,4 +1,4 @@
-"""Print the tags that are probably missing or wrong."""
+"""Print the tags that may be missing or wrong."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 __all__ = ["suspect_table"]
 
 _HEADINGS: Final[dict[SuspectKind, str]] = {
-    "missing": "probably missing: images without a tag that images like them have, most certain first",
-    "wrong": "probably wrong: images with a tag that images like them do not have, most certain first",
+    "missing": "tags that may be missing, most suspicious first, with the probability that such an image has them",
+    "wrong": "tags that may be wrong, most suspicious first, with the probability that such an image has them",
 }
 
 

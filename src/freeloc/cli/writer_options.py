@@ -27,7 +27,8 @@ OUTPUT: Final = "Output"
 Peaks: TypeAlias = Annotated[
     int,
     typer.Option(
-        help="Maximum number of peaks (local maxima of the map) per class, in every output format.",
+        help="Maximum number of peaks per class, in every output format: the point, and then local maxima of the "
+        "map of the largest scales, in which objects side by side are apart.",
         min=0,
     ),
 ]

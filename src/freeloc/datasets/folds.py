@@ -13,8 +13,8 @@ from freeloc.io.progress import pluralize
 __all__ = ["check_folds", "stratified_folds"]
 
 
-def check_folds(images: int, folds: int) -> None:
-    """Check that ``images`` images can be divided into ``folds`` folds.
+def check_folds(images: int, folds: int, parameter: str = "calibration_folds") -> None:
+    """Check that ``images`` images can be divided into ``folds`` folds; ``parameter`` is named if they cannot.
 
     Raises:
         ConfigurationError: there are fewer than two folds, or fewer images than folds.
@@ -23,7 +23,7 @@ def check_folds(images: int, folds: int) -> None:
         raise ConfigurationError(
             f"cannot divide {pluralize(images, 'image')} into {pluralize(folds, 'fold')}: use at least 2 folds, "
             "and at most one per image",
-            parameter="calibration_folds",
+            parameter=parameter,
         )
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from freeloc._literals import LocationMode
+from freeloc._literals import LocationMode, PointKind
 from freeloc._typing import Float32Array, Float64Array
 from freeloc._validation import check_arguments
 from freeloc.datasets.dataset import Dataset, Sample
@@ -37,6 +37,7 @@ class Predictions:
         calibrated: True if the probabilities come from a calibration, False if they come from the paper's
             equation 2.
         thresholds: (K,) minimum probabilities at which the classes count as present; None without probabilities.
+        point: which place of an object its point is, in mode "fused".
     """
 
     name: str
@@ -47,6 +48,7 @@ class Predictions:
     probabilities: Float32Array | None = None
     calibrated: bool = False
     thresholds: Float64Array | None = None
+    point: PointKind = "salient"
 
     def __repr__(self) -> str:
         return f"Predictions({self.name!r}, {len(self.sizes)} images, {self.scores.shape[1]} classes)"
@@ -108,4 +110,5 @@ def collect(
         probabilities[:, labels],
         localizer.decision.calibration is not None,
         localizer.decision.thresholds(shape[1])[labels],
+        localizer.options.point,
     )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
+from freeloc._literals import PointKind
 from freeloc._typing import Float32Array, Float64Array
 from freeloc._validation import check_arguments, describe_value
 from freeloc.datasets.data_source import DataSource
@@ -42,10 +43,12 @@ class Row:
         name: model and location mode.
         measures: values and intervals of each class and of the mean, as fractions, keyed like
             `freeloc.evaluation.measures.MEASURES`; a detector's row also has box AP at each IoU threshold.
+        point: which place of an object a model's point is; None if the row is not one of a model and its points.
     """
 
     name: str
     measures: Mapping[str, BootstrapResult]
+    point: PointKind | None = None
 
     def __repr__(self) -> str:
         means = ", ".join(f"{key} {result.mean.estimate:.3f}" for key, result in self.measures.items())
@@ -94,6 +97,7 @@ class Evaluation:
             "rows": [
                 {
                     "name": row.name,
+                    **({} if row.point is None else {"point": row.point}),
                     **{key: measure_as_json(result, self.classes) for key, result in row.measures.items()},
                 }
                 for row in self.rows
@@ -225,7 +229,8 @@ def _rows(
     for item in predictions:
         for mode, points in item.points.items():
             metrics = point_metrics(item.scores, points, item.responses[mode], annotations, options)
-            rows.append(Row(f"{item.name}, {mode}", intervals(metrics, options)))
+            point = item.point if mode == "fused" else "salient"
+            rows.append(Row(f"{item.name}, {mode}", intervals(metrics, options), point))
     for name, boxes in detections.items():
         metrics = detector_metrics(boxes, annotations, options)
         rows.append(Row(_detector_row(name), intervals(metrics, options)))

@@ -38,6 +38,7 @@ class LoadOptions(TypedDict, total=False):
     batch: int | None
     classes: tuple[str, ...] | None
     point: PointKind
+    peak_threshold: float
 
 
 class FurtherOptions(TypedDict, total=False):
@@ -46,6 +47,7 @@ class FurtherOptions(TypedDict, total=False):
     classes: tuple[str, ...] | None
     batch: int | None
     point: PointKind
+    peak_threshold: float
 
 
 def open_source(

@@ -60,8 +60,7 @@ def localize(
         classes: the K class names.
         mode: how points are located.
         point: which place of an object its point is, in mode "fused" and for classes with a probability of at
-            least
-            1%; otherwise, points are salient.
+            least 1%; otherwise, points are salient.
         pooling: how score maps are pooled to scores; see `freeloc.nn.pooling.registry.POOLINGS`.
         decision: the model's calibration and thresholds; by default, the model is treated as uncalibrated.
         step: spacing of the lattice, in pixels of the image at scale 1.
@@ -88,7 +87,7 @@ def localize(
         path=path,
         decision=rule,
         cues=_instance_cues(scale_maps, likely, lattice),
-        point=point,
+        point=point if mode == "fused" else "salient",
     )
 
 

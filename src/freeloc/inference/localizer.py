@@ -296,7 +296,7 @@ class Localizer(CallableLocalizer):
         """
         if not maps:
             raise ConfigurationError("maps is empty: pass the score maps of one image", parameter="maps")
-        return localize(
+        result = localize(
             maps,
             self.classes,
             mode=mode or self.options.location,
@@ -305,6 +305,7 @@ class Localizer(CallableLocalizer):
             decision=self.decision,
             path=path,
         )
+        return replace(result, peak_threshold=self.options.peak_threshold)
 
     @cached_property
     def _latency_network(self) -> Network:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from freeloc._class_names import check_class_names
 from freeloc._literals import InferencePrecision, LocationMode, PointKind, Preset, Runtime
-from freeloc._validation import Count, check_fields
+from freeloc._validation import Count, Fraction, check_fields
 from freeloc.errors import ConfigurationError
 from freeloc.geometry.pyramid import check_scales
 from freeloc.inference.presets import PRESETS, ScalePlan
@@ -32,7 +32,9 @@ class LocalizerOptions:
             on a CPU. OpenVINO always runs canvases one by one.
         classes: the classes of the results, in this order; default: all classes of the model. Classes that the
             model does not have are left out, and the log names them.
-        point: which place of an object its point is, if points are located as "fused".
+        point: which place of an object its point is. Points that are located as in the paper are "salient".
+        peak_threshold: minimum value of a peak, as a fraction of the map's maximum, unless
+            `freeloc.inference.result.Localization.peaks` is called with another one.
 
     Raises:
         ConfigurationError: an option has the wrong type or is unknown or out of range, or two options contradict
@@ -47,12 +49,18 @@ class LocalizerOptions:
     batch: Count | None = None
     classes: tuple[str, ...] | None = None
     point: PointKind = "salient"
+    peak_threshold: Fraction = 0.5
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.classes is not None:
             object.__setattr__(self, "classes", check_class_names(self.classes))
         check_runtime(self.runtime, self.precision, allow_int8=True)
+        if self.location == "paper" and self.point == "central":
+            raise ConfigurationError(
+                "location is paper, but only fused points can be central: specify fused or salient points",
+                parameter="point",
+            )
         if self.scales is not None:
             self._check_scales(self.scales)
 

@@ -24,10 +24,9 @@ class Peak:
     Attributes:
         x: horizontal image coordinate.
         y: vertical image coordinate.
-        value: of the class's point, the value of the map there. Of another maximum of the same map, its value.
-            Of a
-            maximum of the map of the largest scales, its value as a fraction of that map's maximum, times the
-            value of the point.
+        value: of the class's point, the value of the map there. Of another peak of the same map, its value there.
+            Of a peak of the map of the largest scales, its value there as a fraction of that map's maximum, times
+            the value of the point.
     """
 
     x: float
@@ -42,7 +41,7 @@ class PeakOptions:
     Attributes:
         count: maximum number of peaks.
         min_distance: minimum distance between two peaks, in image coordinates.
-        relative_threshold: minimum normalized value of a peak, as a fraction of the highest peak's value.
+        relative_threshold: minimum normalized value of a maximum, as a fraction of the highest one.
         mode: how points are located.
         point: which place of an object its point is.
     """
@@ -57,7 +56,10 @@ class PeakOptions:
 def find_instances(
     point: Peak, values: Float32Array, fine: Float32Array | None, lattice: Lattice, options: PeakOptions
 ) -> tuple[Peak, ...]:
-    """Find the locations of one class, beginning with its point.
+    """Find the locations of one class: its point, and then others, highest first.
+
+    Any two of them are at least the minimum distance apart. Central peaks are maxima that were moved; those that
+    come too close to a higher one are left out.
 
     Args:
         point: the class's point.
@@ -67,6 +69,7 @@ def find_instances(
         options: how many peaks to find, and where.
     """
     raw = options.mode == "paper"
+    central = options.point == "central" and not raw
     if fine is not None:
         normalized, values = fine, fine * np.float32(point.value / max(float(fine.max()), 1e-9))
     else:
@@ -75,20 +78,24 @@ def find_instances(
         values,
         normalized,
         lattice,
-        # One of them may lie next to the point.
-        count=options.count + 1,
+        # The point excludes at most five that are this far apart; maxima that are moved may come together.
+        count=values.size if central else options.count + 5,
         min_distance=options.min_distance,
         relative_threshold=options.relative_threshold,
     )
-    if options.point == "central" and not raw:
-        found = tuple(_central(peak, values, lattice) for peak in found)
+    if central:
+        moved = [_central(peak, values, lattice) for peak in found]
+        found = tuple(sorted(moved, key=lambda peak: -peak.value))
     elif fine is None and not raw:
         return found[: options.count]  # the first of them is the point
     # In mode "paper", the point is the center of a cell; the maximum of the map on the lattice is a few pixels
     # away and slightly lower. The maximum of the map of the largest scales is elsewhere on the same object.
     distance = max(options.min_distance, 1e-6)
-    others = [peak for peak in found if np.hypot(peak.x - point.x, peak.y - point.y) >= distance]
-    return (point, *others)[: options.count]
+    chosen = [point]
+    for peak in found:
+        if all(np.hypot(peak.x - other.x, peak.y - other.y) >= distance for other in chosen):
+            chosen.append(peak)
+    return tuple(chosen[: options.count])
 
 
 def _central(peak: Peak, values: Float32Array, lattice: Lattice) -> Peak:

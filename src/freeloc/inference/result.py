@@ -103,9 +103,10 @@ class Localization(PresentedResult):
             file; None otherwise, and in the results of `Localizer.predict_many` and `Localizer.predict_stream`.
         provenance: the model, and how it was run; None for a result of score maps from elsewhere.
         cues: what peaks and boxes are found from, besides the maps; None for a result of maps from elsewhere.
-        point: which place of an object its point is.
+        point: which place of an object its point is; always "salient" in mode "paper".
         frame: number of the frame, if the image is a frame of a video, counted from 0.
         time: when that frame is presented, in seconds.
+        peak_threshold: minimum value of a peak, as a fraction of the map's maximum; see `peaks`.
     """
 
     image_size: Size
@@ -124,6 +125,7 @@ class Localization(PresentedResult):
     point: PointKind = "salient"
     frame: int | None = None
     time: float | None = None
+    peak_threshold: float = 0.5
 
     def __repr__(self) -> str:
         name = "an image in memory" if self.path is None else str(self.path)
@@ -192,34 +194,38 @@ class Localization(PresentedResult):
         *,
         count: Count = 8,
         min_distance: NonNegative = 60.0,
-        relative_threshold: Fraction = 0.5,
+        relative_threshold: Fraction | None = None,
     ) -> tuple[Peak, ...]:
         """Return several locations of one class, as far as its objects can be told apart: the most certain first.
 
         The first location is the class's point. The others are local maxima of the map of the largest scales,
         which tells objects side by side apart, or of the map itself in mode "paper" and for a class with a
-        probability below 1%.
+        probability below 1%. If the points of the result are central, these maxima are moved like the point.
 
         Args:
             name: the class.
             count: maximum number of peaks.
             min_distance: minimum distance between two peaks, in pixels of the image at scale 1.
-            relative_threshold: minimum value of a peak on the normalized map, as a fraction of the map's maximum.
-                With a higher one, fewer peaks lie beside the objects or twice on the same one, and more
-                objects have none; docs/method.md shows how many.
+            relative_threshold: minimum value of a local maximum of the normalized map, as a fraction of the map's
+                maximum; default: ``peak_threshold``. With a higher one, fewer peaks lie beside the objects or
+                twice on the same one, and more objects have none; docs/method.md shows how many.
 
         Raises:
             ConfigurationError: the model does not have the class, or a number is out of range.
         """
         index = self._index(name)
         distance = normalized_length(self.image_size, min_distance)
+        least = self.peak_threshold if relative_threshold is None else relative_threshold
         x, y = map(float, self.points[index])
+        fine = None if self.mode == "paper" or self.cues is None else self.cues.fine_map(index)
+        # The points of unlikely classes are always salient.
+        kind: PointKind = "salient" if fine is None and self.cues is not None else self.point
         return find_instances(
             Peak(x, y, float(self.responses[index])),
             self.maps[index],
-            None if self.mode == "paper" or self.cues is None else self.cues.fine_map(index),
+            fine,
             self.lattice,
-            PeakOptions(count, distance, relative_threshold, self.mode, self.point),
+            PeakOptions(count, distance, least, self.mode, kind),
         )
 
     @check_arguments

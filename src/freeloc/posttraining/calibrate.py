@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -28,6 +28,7 @@ from freeloc.models.file_access import check_content
 from freeloc.models.header import ModelFile, ModelHeader
 from freeloc.models.model import Model
 from freeloc.models.registry import find_model, model_file, writable_path
+from freeloc.models.training_images import is_training_image
 from freeloc.posttraining.model_output import keep_earlier_file, save_or_keep
 from freeloc.posttraining.recalibration import (
     CalibrationComparison,
@@ -61,7 +62,8 @@ def calibrate(
     Args:
         model: a model file, a run folder, or a name; see `freeloc.models.registry.find_model`.
         dataset: tagged images that were not used for training, as an open dataset with classes of the model, or
-            as what `open_dataset` opens, such as a path. Boxes are not read.
+            as what `open_dataset` opens, such as a path. Images that the model was trained on are left out. Boxes
+            are not read.
         out: the model file to write. By default, the model's own file is replaced; for a model that ships with
             freeloc, a copy is written to the user's folder of models (``voc20-calibrated`` for ``voc20``). A file
             that is replaced is kept beside as ``model.before-calibration.safetensors``.
@@ -90,10 +92,10 @@ def calibrate(
             known = {source.parent.name: ModelFile.open(source).header.classes}
             dataset = open_for_models(dataset, known, data_options, quiet=quiet)
         scored = _score_images(source, dataset, weights, runtime, precision, quiet=quiet)
-        calibrated, comparison = _calibrate(scored, dataset, force=force)
+        calibrated, comparison = _calibrate(scored, force=force)
         check_content(source, scored.model.content_hash)
         if not quiet:
-            print_status(_summary(calibrated, comparison, dataset))
+            print_status(_summary(calibrated, comparison, scored.dataset))
         kept = keep_earlier_file(target, "calibration")
         try:
             save_or_keep(calibrated, target)
@@ -127,12 +129,14 @@ class _ScoredImages:
 
     Attributes:
         model: the model.
+        dataset: the N images and their tags.
         labels: index in the model's classes of each of the dataset's K classes.
         scores: (N, K) float32 raw scores.
         fingerprint: content fingerprint of the dataset.
     """
 
     model: Model
+    dataset: Dataset
     labels: tuple[int, ...]
     scores: Float32Array
     fingerprint: str
@@ -148,27 +152,25 @@ def _score_images(
     quiet: bool,
 ) -> _ScoredImages:
     header = ModelFile.open(source).header
-    image_info = dataset.image_info()
-    fingerprint = dataset.content_fingerprint(image_info)
-    _check_dataset(header, dataset, fingerprint)
+    _check_dataset(header, dataset)
+    dataset, image_info = _without_training_images(header, dataset, quiet=quiet)
     localizer = Localizer.load(source, weights=weights, runtime=runtime, precision=precision)
     # Loaded before the images are scored, so that the calibration is written with the weights that computed the
     # scores even if the file is replaced in the meantime.
     scored = localizer.model
     labels = tuple(header.classes.index(name) for name in dataset.classes)
     scores = _score(localizer, dataset, image_info, quiet=quiet)
-    return _ScoredImages(scored, labels, scores[:, list(labels)], fingerprint)
+    fingerprint = dataset.content_fingerprint(image_info)
+    return _ScoredImages(scored, dataset, labels, scores[:, list(labels)], fingerprint)
 
 
-def _calibrate(
-    images: _ScoredImages, dataset: Dataset, *, force: bool
-) -> tuple[Model, CalibrationComparison]:
+def _calibrate(images: _ScoredImages, *, force: bool) -> tuple[Model, CalibrationComparison]:
     """Return the calibrated model, and its comparison with the model so far.
 
     Raises:
         DatasetError: the calibration does not help, and ``force`` is False.
     """
-    header = images.model.header
+    header, dataset = images.model.header, images.dataset
     count = len(header.classes)
     earlier = header.calibration or Calibration((1.0,) * count, (0.0,) * count, (header.threshold,) * count)
     previous = earlier.select(images.labels)
@@ -201,7 +203,7 @@ def _calibrate(
     return images.model.with_header(calibration=calibration), comparison
 
 
-def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> None:
+def _check_dataset(header: ModelHeader, dataset: Dataset) -> None:
     if not len(dataset):
         raise DatasetError(f"{dataset.name} has no images: calibration requires at least one")
     unknown = [name for name in dataset.classes if name not in header.classes]
@@ -212,11 +214,34 @@ def _check_dataset(header: ModelHeader, dataset: Dataset, fingerprint: str) -> N
             parameter="classes",
         )
     check_informative(dataset, "calibration")
-    if header.training_data.get("fingerprint") == fingerprint:
+
+
+def _without_training_images(
+    header: ModelHeader, dataset: Dataset, *, quiet: bool
+) -> tuple[Dataset, tuple[ImageInfo, ...]]:
+    """Return the images that the model was not trained on, with their sizes and hashes.
+
+    Raises:
+        DatasetError: there are none, or their tags say nothing about any class.
+    """
+    image_info = dataset.image_info()
+    trained = is_training_image(header, dataset, image_info)
+    if trained.all():
         raise DatasetError(
             f"the model was trained on {dataset.name}, so its scores on these images are too confident: use "
             "tagged images that it was not trained on, or train with calibration folds, which need no other images"
         )
+    if not trained.any():
+        return dataset, image_info
+    if not quiet:
+        print_status(
+            f"{np.count_nonzero(trained)} of {pluralize(len(dataset), 'image')} left out, because the model was "
+            "trained on them"
+        )
+    kept = np.flatnonzero(~trained).tolist()
+    dataset = replace(dataset, samples=tuple(dataset.samples[index] for index in kept))
+    check_informative(dataset, "calibration")
+    return dataset, tuple(image_info[index] for index in kept)
 
 
 def _left_alone(classes: Sequence[str], dataset: Dataset) -> tuple[str, ...]:

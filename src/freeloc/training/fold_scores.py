@@ -16,7 +16,7 @@ import torch
 
 from freeloc._typing import Float32Array
 from freeloc.datasets.dataset import Dataset
-from freeloc.datasets.folds import stratified_folds
+from freeloc.datasets.folds import check_folds, stratified_folds
 from freeloc.io.progress import print_status
 from freeloc.models.model import Model
 from freeloc.training.preparation import load_features, prepare_run, resolve_settings
@@ -36,9 +36,8 @@ def fold_scores(
 
     Args:
         dataset: images and tags; boxes are not read unless the recipe requires them.
-        settings: settings of training; None uses the defaults. Features are cached and used again by a
-            training with
-            the same backbone, scales and cache.
+        settings: settings of training; None uses the defaults. Features are cached and used again by a training
+            with the same backbone, scales and cache.
         folds: number of heads; each is trained on all images but those of one fold.
         quiet: whether to hide progress.
 
@@ -57,6 +56,7 @@ def fold_scores(
         snapshots=(),
         cache_features=True,
     )
+    check_folds(len(dataset), folds, parameter="folds")
     assigned = stratified_folds(dataset.labels, folds, settings.seed)
     scores = np.empty(dataset.labels.shape, np.float32)
     for fold in range(folds):

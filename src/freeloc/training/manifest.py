@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
 from freeloc.datasets.dataset import PRESENT, Dataset
+from freeloc.images.image_info import ImageInfo
 from freeloc.io.versions import package_version
+from freeloc.models.training_images import IMAGE_HASHES, encode_images
 from freeloc.nn.backbones.base import Backbone
 from freeloc.training.run_setup import RunSetup
 
@@ -20,6 +22,7 @@ __all__ = ["describe_images", "make_manifest"]
 def make_manifest(
     setup: RunSetup,
     dataset: Dataset,
+    image_info: Sequence[ImageInfo],
     backbone: Backbone,
     timings: Mapping[str, float],
     *,
@@ -32,6 +35,7 @@ def make_manifest(
     Args:
         setup: setup of the run.
         dataset: images and labels.
+        image_info: size and content hash of each image.
         backbone: the backbone after training.
         timings: duration of each phase of the run, in seconds.
         resumed: whether the run was resumed; if so, ``timings`` cover only the last session.
@@ -40,7 +44,11 @@ def make_manifest(
     """
     return {
         **setup.to_dict(),
-        "data": {**describe_images(dataset, setup.data), "skipped": dataset.skipped},
+        "data": {
+            **describe_images(dataset, setup.data),
+            "skipped": dataset.skipped,
+            IMAGE_HASHES: encode_images(image_info),
+        },
         **({} if validation is None else {"validation": dict(validation)}),
         "versions": {
             "python": platform.python_version(),

@@ -6,7 +6,7 @@ feature that were fitted without it, and the scores are calibrated to probabilit
 missing at random, a fraction c of the images of a class is tagged, and the mean of g over the tagged images
 estimates c (Elkan and Noto, Learning classifiers from only positive and unlabeled data, KDD 2008). An image
 without the tag then has the class with the odds (1 − c) / c · g / (1 − g). If these are high, the image says
-nothing about the class.
+nothing about the class. Images of which a tag is unknown (label 0) are left out for its class.
 
 This takes some seconds. The paper assumes complete tags.
 """
@@ -87,17 +87,33 @@ def _separation(tagged: Float64Array, absent: Float64Array) -> float:
 
 
 def _out_of_fold_scores(features: Float64Array, labels: Labels, seed: int) -> Float64Array:
-    """Return (N, K) scores of ridge regressions to the tags that were fitted without the image that they score."""
+    """Return (N, K) scores of ridge regressions to the tags that were fitted without the image that they score.
+
+    A class is fitted to the images of which its tag is known; without any, its scores are 0.
+    """
     assigned = stratified_folds(labels, _FOLDS, seed)
     scores = np.zeros(labels.shape)
+    # Classes that are known in the same images are fitted together: without unknown tags, these are all classes.
+    patterns, pattern = np.unique(labels != IGNORE, axis=1, return_inverse=True)
     for fold in range(_FOLDS):
         inner = assigned != fold
-        mean = features[inner].mean(axis=0)
-        centered = features[inner] - mean
-        targets = (labels[inner] == PRESENT).astype(np.float64)
-        rate = targets.mean(axis=0)
-        gram = centered.T @ centered
-        gram[np.diag_indices_from(gram)] += _RIDGE * max(np.trace(gram) / len(gram), 1e-9)
-        weights = np.linalg.solve(gram, centered.T @ (targets - rate))
-        scores[~inner] = (features[~inner] - mean) @ weights + rate
+        for index, known in enumerate(patterns.T):
+            fitted, chosen = inner & known, np.flatnonzero(pattern.ravel() == index)
+            if fitted.any():
+                targets = (labels[np.ix_(fitted, chosen)] == PRESENT).astype(np.float64)
+                rate, mean = targets.mean(axis=0), features[fitted].mean(axis=0)
+                weights = _ridge(features[fitted] - mean, targets - rate)
+                scores[np.ix_(~inner, chosen)] = (features[~inner] - mean) @ weights + rate
     return scores
+
+
+def _ridge(centered: Float64Array, targets: Float64Array) -> Float64Array:
+    """Return the (C, K) weights of ridge regressions from (N, C) features to (N, K) targets, both centered."""
+    images, width = centered.shape
+    # With fewer images than features, the same weights follow from the smaller matrix of products of images.
+    few = images < width
+    gram = centered @ centered.T if few else centered.T @ centered
+    gram[np.diag_indices_from(gram)] += _RIDGE * max(np.trace(gram) / width, 1e-9)
+    solved = np.linalg.solve(gram, targets if few else centered.T @ targets)
+    weights: Float64Array = (centered.T @ solved if few else solved).astype(np.float64, copy=False)
+    return weights

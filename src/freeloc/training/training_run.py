@@ -262,6 +262,7 @@ class TrainingRun:
             manifest=make_manifest(
                 prepared.setup,
                 prepared.dataset,
+                prepared.image_info,
                 trained_backbone,
                 timings,
                 resumed=self._resumed,
