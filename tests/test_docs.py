@@ -81,6 +81,7 @@ def prepared_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A working directory with the files that the pages mention; training is short."""
+    from freeloc.demo.scenes import SceneSettings, generate_scenes
     from freeloc.training import train as module
     from freeloc.training.settings import TrainingSettings
 
@@ -89,6 +90,7 @@ def prepared_folder(
     add_splits(photos / "metadata.csv")
     shutil.copytree(photos, tmp_path / "holiday")
     shutil.move(tmp_path / "holiday" / "metadata.csv", tmp_path / "holiday" / "tags.csv")
+    generate_scenes(tmp_path / "archive-sample", 8, SceneSettings(seed=3), start=2000, boxes=False)
     write_devkit(tmp_path / "VOCdevkit" / "VOC2012", tiny_scenes)
     page = json.loads(tiny_coco.read_text())
     page["categories"].append({"id": 24, "name": "zebra"})
