@@ -160,3 +160,18 @@ def test_it_ends_wherever_it_is_interrupted() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_a_thread_that_cannot_start(monkeypatch: pytest.MonkeyPatch, is_interrupted: bool) -> None:
+    """Python releases a lock twice if the start of a thread is interrupted at the wrong time."""
+
+    def start(_thread: threading.Thread) -> None:
+        try:
+            raise KeyboardInterrupt if is_interrupted else ValueError
+        except (KeyboardInterrupt, ValueError):
+            raise RuntimeError("release unlocked lock")  # noqa: B904 - as in Python
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt if is_interrupted else RuntimeError):
+        list(prefetch(lambda item: item, [1]))

@@ -46,7 +46,7 @@ def prefetch(
             if len(workers) < threads:
                 # A thread that is interrupted while it starts may never run. As a daemon, it is not waited for.
                 thread = Thread(target=_run, args=(work, tasks), name=f"prefetch_{len(workers)}", daemon=True)
-                thread.start()
+                _start(thread)
                 workers.append(thread)
             if len(pending) > depth:
                 yield _result(pending.popleft())
@@ -59,6 +59,20 @@ def prefetch(
         tasks.put(None)
         for thread in workers:
             thread.join()
+
+
+def _start(thread: Thread) -> None:
+    """Start a thread, and raise the KeyboardInterrupt by which Ctrl-C interrupts that.
+
+    If it arrives while Python waits for the thread, Python may release a lock that it does not hold, which raises
+    a RuntimeError in place of the interrupt.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
 
 
 def _run(work: Callable[[Item], Result], tasks: _Tasks[Item, Result]) -> None:
