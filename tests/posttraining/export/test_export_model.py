@@ -136,7 +136,7 @@ def test_the_other_programs_on_the_page(
         exec(compile(export, "export.md", "exec"), {})
     for path in files.glob("small.[xb]*"):
         shutil.copy(path, path.name.replace("small", "model"))
-    names: dict[str, Any] = {"image": np.asarray(photo())}
+    names: dict[str, Any] = {"image": photo()}
     exec(compile(openvino, "export.md", "exec"), names)
     assert names["classes"] == list(CLASSES)
     expected = Localizer.load(run, preset="fast", runtime="torch", precision="float32")(names["image"])
