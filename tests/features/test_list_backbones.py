@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import freeloc
-from freeloc.errors import UnknownBackboneError
+from freeloc._log import NOTICE
+from freeloc.errors import MissingDependencyError, UnknownBackboneError
 from freeloc.features.cache import FeatureCache
 from freeloc.features.compute import compute_features, feature_canvases
 from freeloc.features.list_backbones import BENCHMARK_IMAGE, backbones
@@ -80,6 +81,24 @@ def test_times_are_measured_without_touching_the_cache_of_graphs(
     assert measured.milliseconds is not None
     assert measured.milliseconds > 0
     assert not graph_path("any").parent.exists()
+
+
+def test_a_backbone_that_cannot_be_created_is_left_out_unless_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FREELOC_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.setattr(
+        "freeloc.features.list_backbones._all_names", lambda: ["dinov2-small", "efficientnet_lite0"]
+    )
+    with caplog.at_level(NOTICE, "freeloc"):
+        left_out, measured = backbones(benchmark=True, quiet=True)
+    assert left_out.milliseconds is None
+    assert measured.milliseconds is not None
+    (record,) = caplog.records
+    assert record.message.startswith("dinov2-small is not measured: backbone timm:vit_small_patch14_dinov2")
+    with pytest.raises(MissingDependencyError, match="requires timm"):
+        backbones(["dinov2-small"], benchmark=True, quiet=True)
 
 
 def test_backbones_of_other_packages_are_listed_last(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from freeloc._literals import Precision, Runtime
+from freeloc._log import NOTICE, get_logger
 from freeloc._validation import check_arguments
+from freeloc.errors import BackboneError, MissingDependencyError
 from freeloc.features.entry_size import entry_bytes
 from freeloc.geometry.grid import CellLayout, Grid
 from freeloc.geometry.pyramid import Pyramid
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from freeloc.nn.backbones.base import Backbone
 
 __all__ = ["BENCHMARK_IMAGE", "ListedBackbone", "backbones"]
+
+_log = get_logger(__name__)
 
 BENCHMARK_IMAGE: Final = Size(500, 375)
 """Size of the image whose features are measured, at scale 1: of the usual size in Pascal VOC."""
@@ -90,16 +94,24 @@ def backbones(
         precision: arithmetic of the network.
         quiet: whether to hide progress.
 
+    Without ``names``, backbones that cannot be created here are not measured, and the log says why.
+
     Raises:
-        BackboneError: a name is unknown, or a backbone cannot be created.
-        MissingDependencyError: an optional package is not installed.
+        BackboneError: a name is unknown, or one of the names is that of a backbone that cannot be created.
+        MissingDependencyError: one of the names requires an optional package that is not installed.
     """
     listed = [_listed(name) for name in (_all_names() if names is None else names)]
     if not benchmark:
         return tuple(listed)
     measured = []
     for item in track(listed, "measuring", len(listed), quiet=quiet):
-        milliseconds = _measure(item.loads, runtime, precision)
+        try:
+            milliseconds = _measure(item.loads, runtime, precision)
+        except (BackboneError, MissingDependencyError) as error:
+            if names is not None:
+                raise
+            milliseconds = None
+            _log.log(NOTICE, "%s is not measured: %s", item.name, error)
         measured.append(ListedBackbone(item.name, item.loads, item.facts, milliseconds))
     return tuple(measured)
 
